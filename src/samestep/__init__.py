@@ -1,0 +1,40 @@
+"""Is it the same training? Twice, there, or just luck.
+
+Read by Python 3.7 too, because user programs import ``samestep.frameworks`` inside their own
+interpreter; everything else is loaded on first use.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+__all__ = [
+    "DataError",
+    "FrameworkMissing",
+    "MatchResult",
+    "ProgramError",
+    "SamestepError",
+    "UsageError",
+    "WorkerError",
+    "match",
+]
+
+_HOMES = {
+    "DataError": "samestep.errors",
+    "FrameworkMissing": "samestep.errors",
+    "MatchResult": "samestep.results",
+    "ProgramError": "samestep.errors",
+    "SamestepError": "samestep.errors",
+    "UsageError": "samestep.errors",
+    "WorkerError": "samestep.errors",
+    "match": "samestep.matching",
+}
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError("module 'samestep' has no attribute {!r}".format(name))
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__():
+    return sorted(__all__)

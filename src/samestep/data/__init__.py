@@ -1,0 +1,5 @@
+"""The data that programs are compared on: embedded, from Keras's cache, from a file, from a function."""
+
+from samestep.data.loading import Dataset, load
+
+__all__ = ["Dataset", "load"]

@@ -1,0 +1,129 @@
+"""From the name of data to checked arrays."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samestep.errors import DataError, UsageError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training rows: x (N, …) and y (N, …) of equal length, without NaN or infinity."""
+
+    name: str
+    x: NDArray[Any]
+    y: NDArray[Any]
+
+
+def load(source: str | tuple[Any, Any]) -> Dataset:
+    """Load `digits`, `mnist`, `FILE.npz`, `FILE.py:function`, or take a pair of arrays (x, y).
+
+    Raises UsageError for a name that is none of these and DataError for data that cannot be used.
+    """
+    if not isinstance(source, str):
+        return _checked("arrays", *(np.asarray(part) for part in source))
+    if source in LOADERS:
+        return _checked(source, *LOADERS[source]())
+    path, _, function = source.partition(":")
+    if path.endswith(".py"):
+        return _checked(source, *_from_function(Path(path), function))
+    if path.endswith(".npz"):
+        return _checked(source, *_from_file(Path(source)))
+    raise UsageError(f"no data is called {source!r}. Known: {', '.join(LOADERS)}, a FILE.npz, or FILE.py:function.")
+
+
+def _digits() -> tuple[NDArray[Any], NDArray[Any]]:
+    """scikit-learn's handwritten digits: x float32 (1797, 64) in 0–1, y int64 (1797,)."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return (digits.data / 16.0).astype(np.float32), digits.target.astype(np.int64)
+
+
+def _mnist() -> tuple[NDArray[Any], NDArray[Any]]:
+    """MNIST: x uint8 (60000, 28, 28), y (60000,), from SAMESTEP_DATA or Keras's cache."""
+    folders = [Path(os.environ["SAMESTEP_DATA"])] if "SAMESTEP_DATA" in os.environ else []
+    folders.append(Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets")
+    for folder in folders:
+        path = folder if folder.suffix == ".npz" else folder / "mnist.npz"
+        if path.exists():
+            return _from_file(path)
+    looked = " and ".join(str(folder) for folder in folders)
+    raise DataError(
+        f"mnist.npz is not here: looked in {looked}.\n"
+        "samestep downloads nothing. Fetch it once with\n"
+        '  python -c "import keras; keras.datasets.mnist.load_data()"\n'
+        "or point to a copy: SAMESTEP_DATA=FOLDER, or --data FILE.npz. Offline, --data digits needs no file."
+    )
+
+
+LOADERS: dict[str, Callable[[], tuple[NDArray[Any], NDArray[Any]]]] = {"digits": _digits, "mnist": _mnist}
+
+
+def _from_file(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file.")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return _pick(path.name, {name: arrays[name] for name in arrays.files if not name.endswith("_test")})
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path}: cannot be read as an .npz file of plain arrays ({error or type(error).__name__}).\n"
+            "Write one with numpy.savez(FILE, x=…, y=…)."
+        ) from error
+
+
+def _from_function(path: Path, function: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file.")
+    spec = importlib.util.spec_from_file_location(f"samestep_data_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        made = getattr(module, function or "data")()
+    except Exception as error:
+        raise DataError(f"{path}:{function or 'data'}: {type(error).__name__}: {error}") from error
+    if isinstance(made, dict):
+        return _pick(str(path), made)
+    try:
+        x, y = made
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}:{function or 'data'} should return (x, y), it returned {type(made).__name__}.") from error
+    return np.asarray(x), np.asarray(y)
+
+
+def _pick(name: str, arrays: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    for suffix in ("", "_train"):
+        if f"x{suffix}" in arrays and f"y{suffix}" in arrays:
+            return np.asarray(arrays[f"x{suffix}"]), np.asarray(arrays[f"y{suffix}"])
+    held = ", ".join(sorted(arrays)) or "no arrays"
+    raise DataError(f"{name}: should hold arrays x and y (or x_train and y_train); it holds {held}.")
+
+
+def _checked(name: str, x: NDArray[Any], y: NDArray[Any]) -> Dataset:
+    if len(x.shape) == 0 or len(x) == 0:
+        raise DataError(f"{name}: x has no rows (shape {x.shape}). At least one row is needed.")
+    if y.shape[:1] != x.shape[:1]:
+        raise DataError(f"{name}: x has {len(x)} rows and y has shape {y.shape}. Both need one entry a row.")
+    for label, array in (("x", x), ("y", y)):
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"{name}: {label} has dtype {array.dtype}. Numbers are needed.")
+        bad = ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros(0, bool)
+        if bad.any():
+            place = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise DataError(
+                f"{name}: {label} holds {int(bad.sum())} values that are NaN or infinite, the first at {label}{list(place)}.\n"
+                "No two programs can be compared on them. Remove those rows, or fill them in the file or in prepare(x, y)."
+            )
+    return Dataset(name, x, y)

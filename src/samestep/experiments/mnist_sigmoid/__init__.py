@@ -1,0 +1,1 @@
+"""The experiment mnist-sigmoid, in each framework."""

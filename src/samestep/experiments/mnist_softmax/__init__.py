@@ -1,0 +1,1 @@
+"""The experiment mnist-softmax, in each framework."""

@@ -1,0 +1,60 @@
+"""The frameworks: the only folder that imports one. One file each, the same functions in the same order.
+
+This list is the one list of frameworks: tests, docs and messages read it. Nothing here imports a
+framework; an adapter does, and only inside the worker. Python 3.7, standard library and NumPy only.
+"""
+
+import importlib
+import sys
+from collections import namedtuple
+
+from samestep.errors import ProgramError
+
+Framework = namedtuple("Framework", "name package extra title")
+Framework.__doc__ = "name: the adapter's module here; package: what is imported; extra: what pip installs; title: for people."
+
+FRAMEWORKS = (
+    Framework("tensorflow1", "tensorflow", "tensorflow", "base TensorFlow, graph style"),
+    Framework("tensorflow", "tensorflow", "tensorflow", "base TensorFlow 2"),
+    Framework("keras", "keras", "keras", "Keras 3"),
+)
+
+FUNCTIONS = (
+    "load",
+    "describe",
+    "state",
+    "forward",
+    "gradients",
+    "update",
+    "train",
+    "evaluate",
+    "batches",
+    "settings",
+)
+"""What every adapter defines, in this order, after its Program class."""
+
+
+def adapter_for(built):
+    """The adapter module for what a build function returned."""
+    for cls in type(built).__mro__:
+        parts = cls.__module__.split(".")
+        if parts[:2] == ["samestep", "frameworks"] and cls.__name__ == "Program":
+            return importlib.import_module(cls.__module__)
+        if parts[0] == "keras" and cls.__name__ == "Model":
+            return importlib.import_module("samestep.frameworks.keras")
+    raise ProgramError(
+        "build() returned {}, which is not a program.\nReturn a compiled Keras model, or a Program from one of: {}".format(
+            "None (is a return missing?)" if built is None else "a " + type(built).__name__,
+            ", ".join("samestep.frameworks." + framework.name for framework in FRAMEWORKS),
+        )
+    )
+
+
+def seed_frameworks(seed):
+    """Seed the frameworks that the program has imported; never imports one to do so."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is not None:
+        tensorflow.compat.v1.set_random_seed(seed)
+    keras = sys.modules.get("keras")
+    if keras is not None and hasattr(keras.utils, "set_random_seed"):
+        keras.utils.set_random_seed(seed)

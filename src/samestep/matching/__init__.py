@@ -1,0 +1,5 @@
+"""Do two programs train the same network, apart from rounding? Align, synchronise, observe, judge, run freely."""
+
+from samestep.matching.match import match
+
+__all__ = ["match"]

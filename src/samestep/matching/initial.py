@@ -1,0 +1,58 @@
+"""The initial weights that each side would have started from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import ks_2samp
+
+from samestep.matching import floor
+from samestep.matching.judging import Comparison, Judged, judge, worst_element
+from samestep.matching.sides import Sides, State
+from samestep.results import Stage
+
+Array = NDArray[Any]
+UNRELATED = 0.5
+"""Weights this far apart, relative to their spread, are draws of their own and not the same draw altered."""
+SIGNIFICANCE = 1e-4
+"""Below this p-value, over all tensors together, two draws are of different distributions."""
+
+
+def compare_initial(sides: Sides, left: State, right: State, own_init: bool) -> Judged:
+    """Equal draws are compared element by element; unrelated draws by distribution, if their own are to be kept."""
+    comparisons, unrelated = [], []
+    for pair in sides.parameters.pairs:
+        one, other = left["parameters"][pair.left], pair.to_left(right["parameters"][pair.right])
+        if _unrelated(one, other):
+            unrelated.append((pair.left, one, other))
+            continue
+        times = floor.times_floor(one, [], other)
+        comparisons.append(Comparison(pair.left, 0, times, *worst_element(pair.left, one, pair.right, other)))
+    if not unrelated:
+        return judge("init", comparisons)
+    if any(c.times_floor >= floor.ROUNDING for c in comparisons):
+        return judge("init", comparisons)
+    return _judge_draws(unrelated, own_init)
+
+
+def _unrelated(one: Array, other: Array) -> bool:
+    spread = float(np.std(one.astype(np.float64)))
+    gap = float(np.sqrt(np.mean((one.astype(np.float64) - other) ** 2)))
+    return gap > UNRELATED * spread if spread > 0 else bool(np.std(other) > 0)
+
+
+def _judge_draws(unrelated: list[tuple[str, Array, Array]], own_init: bool) -> Judged:
+    level = SIGNIFICANCE / len(unrelated)
+    tests = [(name, ks_2samp(one.ravel(), other.ravel()).pvalue, one, other) for name, one, other in unrelated]
+    odd = [(name, one, other) for name, p_value, one, other in tests if p_value < level]
+    if odd:
+        name, one, other = odd[0]
+        spreads = float(np.std(one)), float(np.std(other))
+        if own_init:
+            return judge("init", [Comparison(name, 0, float("inf"), *spreads)], "distributions of the initial weights")
+        note = f"the sides' own draws differ in distribution (std of {name}: {spreads[0]:.3g} | {spreads[1]:.3g}); left's copied"
+    else:
+        note = "each side's own draw, of one distribution" + ("" if own_init else "; left's copied to the right")
+    return Judged(Stage("init", "rounding" if own_init else "identical", None, unrelated[0][0], 0, note))

@@ -1,0 +1,165 @@
+"""How a program answers at one state, and how its answer moves when all that it reads moves by one ulp."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samestep.matching import floor
+from samestep.matching.sides import State
+from samestep.worker.parent import Worker
+
+Array = NDArray[Any]
+Observation = dict[str, Any]
+"""One flat dict of what was seen; a key is the kind, a "|" and the tensor's name."""
+Look = Callable[[np.random.Generator | None], Observation]
+"""Runs the program: exactly as it is, or with everything moved by ±1 ulp by this generator."""
+Batch = dict[str, Array]
+"""The arrays x and y of one batch."""
+
+
+@dataclass
+class Reaction:
+    """What `look` sees of a program, exactly and with ±1 ulp; siblings are measured when they are asked for."""
+
+    look: Look
+    rng: np.random.Generator
+    seen: Observation = field(init=False)
+    siblings: list[Observation] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.seen = self.look(None)
+
+    def grow(self, draws: int) -> None:
+        """Measure siblings until there are this many."""
+        while len(self.siblings) < draws:
+            self.siblings.append(self.look(self.rng))
+
+    def moves(self, key: str) -> list[Array]:
+        """How far each sibling moved this tensor."""
+        reference = self.seen[key].astype(np.float64)
+        return [sibling[key].astype(np.float64) - reference for sibling in self.siblings]
+
+
+def distance(
+    left: Reaction, left_key: str, right: Reaction, right_key: str, to_left: Callable[[Array], Array] = np.asarray
+) -> float:
+    """Floors between a tensor on the left and its twin on the right.
+
+    Where the left side's first siblings leave it above rounding, more of them are measured, and the right
+    side's own, since a program may react more to rounding than its twin without being another.
+    """
+    left.grow(floor.DRAWS)
+    reference, other = left.seen[left_key], to_left(right.seen[right_key])
+    times = floor.times_floor(reference, [s[left_key] for s in left.siblings], other)
+    if times < floor.ROUNDING or reference.shape != other.shape:
+        return times
+    left.grow(floor.MORE_DRAWS)
+    right.grow(floor.DRAWS)
+    with np.errstate(invalid="ignore"):
+        lent = [reference.astype(np.float64) + to_left(move) for move in right.moves(right_key)]
+    return min(
+        floor.times_floor(reference, [s[left_key] for s in left.siblings], other),
+        floor.times_floor(reference, lent, other),
+    )
+
+
+def watch_passes(worker: Worker, state: State, batch: Batch) -> Look:
+    """Look at forward passes in both modes, loss, gradients and step metrics at this state on this batch."""
+
+    def look(rng: np.random.Generator | None) -> Observation:
+        here, x = _moved_start(state, batch, rng)
+        worker.ask("state", values=here)
+        step = worker.ask("gradients", x=x, y=batch["y"])
+        seen = {"loss|loss": np.asarray(step["loss"])}
+        seen.update(_keyed("gradients", step["gradients"]))
+        seen.update({f"metrics|{name}": np.float32(np.mean(value)) for name, value in step["metrics"].items()})
+        for mode in ("training", "inference"):
+            passed = worker.ask("forward", x=x, training=mode == "training")
+            seen.update(_keyed(f"activations {mode}", passed["activations"]))
+            seen.update(_keyed(f"outputs {mode}", passed["outputs"]))
+        return seen
+
+    return look
+
+
+def watch_update(worker: Worker, state: State, gradients: dict[str, Array], batch: Batch) -> Look:
+    """Look at the optimizer's update and new slots, given these gradients at this state."""
+    settings = worker.ask("settings")
+
+    def look(rng: np.random.Generator | None) -> Observation:
+        if rng is None:
+            return _after(state, worker_update(state, gradients))
+        here, given = _moved_state(state, rng), floor.moved_tree(gradients, rng)
+        worker.ask("settings", values=floor.moved_settings(settings, rng))
+        seen = _after(here, worker_update(here, given))
+        worker.ask("settings", values={name: entry["value"] for name, entry in settings.items()})
+        return seen
+
+    def worker_update(here: State, given: dict[str, Any]) -> State:
+        worker.ask("state", values=here)
+        after: State = worker.ask("update", gradients=given, **batch)
+        return after
+
+    return look
+
+
+def watch_step(worker: Worker, state: State, batch: Batch) -> Look:
+    """Look at what one whole training step of the program's own loop changes."""
+
+    def look(rng: np.random.Generator | None) -> Observation:
+        here, x = _moved_start(state, batch, rng)
+        worker.ask("state", values=here)
+        return _after(here, worker.ask("step", x=x, y=batch["y"]))
+
+    return look
+
+
+def watch_evaluation(worker: Worker, state: State, rows: int, batch_size: int) -> Look:
+    """Look at loss and metrics of an evaluation of the first rows, by the program's own loop."""
+
+    def look(rng: np.random.Generator | None) -> Observation:
+        worker.ask("state", values=state if rng is None else _moved_state(state, rng))
+        found = worker.ask("evaluate", rows=rows, batch_size=batch_size)
+        return {f"evaluation|{name}": np.float32(value) for name, value in found.items()}
+
+    return look
+
+
+def borrow_moves(step: Reaction, update: Reaction) -> None:
+    """Let a step's siblings include how its settings' rounding moves the update.
+
+    Settings are constants in a compiled step, so they are moved in the update alone, where that costs nothing.
+    """
+    step.grow(floor.DRAWS)
+    for sibling in update.siblings:
+        shared = [key for key in step.seen if key in update.seen]
+        moved = {key: step.seen[key] + (sibling[key] - update.seen[key]) for key in shared}
+        step.siblings.append({**step.seen, **moved})
+
+
+def _moved_start(state: State, batch: Batch, rng: np.random.Generator | None) -> tuple[State, Array]:
+    return (state, batch["x"]) if rng is None else (_moved_state(state, rng), floor.moved(batch["x"], rng))
+
+
+def _moved_state(state: State, rng: np.random.Generator) -> State:
+    return floor.moved_tree({group: entries for group, entries in state.items() if group != "counters"}, rng)
+
+
+def _after(before: State, after: State) -> Observation:
+    """Updates (new minus old, in float64) of parameters, and new slots, buffers and counters."""
+    seen = {
+        f"update|{name}": (value.astype(np.float64) - before["parameters"][name]).astype(np.float64)
+        for name, value in after["parameters"].items()
+    }
+    for group in ("slots", "buffers", "counters"):
+        seen.update(_keyed(group, after[group]))
+    return seen
+
+
+def _keyed(kind: str, entries: Mapping[str, Any]) -> Observation:
+    return {f"{kind}|{name}": np.asarray(value) for name, value in entries.items()}

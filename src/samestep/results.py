@@ -1,0 +1,147 @@
+"""What the questions answer: frozen, typed results, and their JSON.
+
+The JSON is the contract; text and HTML are renderings of it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Verdict = Literal["identical", "rounding", "different", "undecided"]
+
+MATCH_SCHEMA = "samestep/match/1"
+EXIT_STATUS: dict[Verdict, int] = {"identical": 0, "rounding": 0, "different": 1, "undecided": 3}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two programs: where it comes from and what it runs on."""
+
+    program: str
+    framework: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage showed: its verdict, and the tensor and step where the sides are farthest apart.
+
+    times_floor: distance in measured rounding floors; infinite where no floor could explain it, None where
+    nothing was compared. note: what a person should know, or why nothing was compared.
+    """
+
+    stage: str
+    verdict: Verdict
+    times_floor: float | None = None
+    name: str | None = None
+    step: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first place, in causal order, where the sides differ beyond the floor; left and right: what each has there."""
+
+    stage: str
+    name: str | None
+    step: int | None
+    times_floor: float | None
+    left: Any
+    right: Any
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A confirmed reason for a difference, and the line that mends it."""
+
+    component: str
+    setting: str
+    left: Any
+    right: Any
+    confirmed: bool
+    fix: str
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of the table: means of loss and metrics on each side.
+
+    spread: root mean square, over the left program's ±1-ulp siblings, of how far theirs lie from its own.
+    """
+
+    epoch: int
+    left: dict[str, float]
+    right: dict[str, float]
+    spread: dict[str, float]
+
+
+@dataclass(frozen=True)
+class MatchResult:
+    """The answer of `samestep match`."""
+
+    verdict: Verdict
+    left: Side
+    right: Side
+    stages: tuple[Stage, ...]
+    first_difference: Difference | None = None
+    causes: tuple[Cause, ...] = ()
+    epochs: tuple[Epoch, ...] = ()
+    data: str = ""
+    batch_size: int = 32
+    steps: int = 0
+    seed: int = 0
+    schema: str = field(default=MATCH_SCHEMA)
+
+    @property
+    def exit_status(self) -> int:
+        """0 the same, 1 different, 3 undecided."""
+        return EXIT_STATUS[self.verdict]
+
+    def to_json(self) -> str:
+        """The contract's JSON. Infinity and NaN, which JSON lacks, are written as the strings "inf", "-inf", "nan"."""
+        fields = asdict(self)
+        ordered = {"schema": fields.pop("schema"), **fields}
+        return json.dumps(_plain(ordered), indent=2, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> MatchResult:
+        """Read what to_json wrote; raises ValueError for another schema."""
+        fields = json.loads(text)
+        if fields.get("schema") != MATCH_SCHEMA:
+            raise ValueError(f"expected a result with schema {MATCH_SCHEMA!r}, this one has {fields.get('schema')!r}")
+        first = fields["first_difference"]
+        return cls(
+            **{
+                **fields,
+                "left": Side(**fields["left"]),
+                "right": Side(**fields["right"]),
+                "stages": tuple(Stage(**{**s, "times_floor": _number(s["times_floor"])}) for s in fields["stages"]),
+                "first_difference": first and Difference(**{**first, "times_floor": _number(first["times_floor"])}),
+                "causes": tuple(Cause(**cause) for cause in fields["causes"]),
+                "epochs": tuple(Epoch(**{**e, **{k: _numbers(e[k]) for k in _CURVES}}) for e in fields["epochs"]),
+            }
+        )
+
+
+_CURVES = ("left", "right", "spread")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _numbers(values: dict[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}

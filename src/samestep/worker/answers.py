@@ -1,0 +1,161 @@
+"""What the child answers: one method a request, each a thin call of the program's adapter.
+
+Every observation leaves the program as it found it: state is read before and written back after.
+Runs on Python 3.7 with NumPy only.
+"""
+
+import hashlib
+import sys
+import traceback
+
+import numpy as np
+
+from samestep import errors
+from samestep.worker.loading import explained, fit_dtype, load
+
+
+class Session:
+    """One loaded program and its data."""
+
+    def __init__(self, progress):
+        self.progress = progress
+        self.label = "program"
+
+    def answer(self, request):
+        """The answer to one request: ``{"answer": …}`` or ``{"error": …}``; never raises."""
+        try:
+            return {"answer": getattr(self, "do_" + request["do"])(**request["with"])}
+        except errors.SamestepError as error:
+            return {"error": {"kind": type(error).__name__, "message": str(error)}}
+        except BaseException as error:
+            return {
+                "error": {
+                    "kind": "ProgramError",
+                    "message": "{}: {} failed: {}: {}\n{}".format(
+                        self.label, request.get("do"), type(error).__name__, error, traceback.format_exc(limit=-4)
+                    ),
+                }
+            }
+
+    def do_load(self, source, seed, x, y):
+        """Run the program file: its prepare(x, y), if it has one, on the training data, then its build()."""
+        self.label = source["label"]
+        self.adapter, self.program, x, y = load(source, seed, x, y)
+        dtype = self._float_dtype()
+        self.x, self.y = fit_dtype(x, dtype, True), fit_dtype(y, dtype, False)
+        return {"rows": len(self.x), "x": list(self.x.shape[1:]), "y": list(self.y.shape[1:])}
+
+    def do_describe(self):
+        described = self.adapter.describe(self.program)
+        described["versions"]["python"] = "{}.{}.{}".format(*sys.version_info[:3])
+        described["versions"]["numpy"] = np.__version__
+        return described
+
+    def do_rows(self, start, stop):
+        return {"x": self.x[start:stop], "y": self.y[start:stop]}
+
+    def do_state(self, values=None):
+        return self.adapter.state(self.program, values)
+
+    def do_forward(self, x, training):
+        return self._observing("forward", x, self.adapter.forward, self.program, x, training)
+
+    def do_gradients(self, x, y):
+        return self._observing("a training step", x, self.adapter.gradients, self.program, x, y)
+
+    def do_update(self, gradients, x, y):
+        """Apply given gradients; returns the state after it, and puts the state before it back."""
+
+        def apply():
+            self.adapter.update(self.program, gradients, x, y)
+            return self.adapter.state(self.program)
+
+        return self._observing("an optimizer update", x, apply)
+
+    def do_settings(self, values=None):
+        return self.adapter.settings(self.program, values)
+
+    def do_rates(self, steps):
+        """The learning rate that the program would use at each of these steps; NaN where unknown."""
+        return self._observing("reading the learning rate", None, self._rates, steps)
+
+    def do_step(self, x, y):
+        """One training step by the program's own loop; returns the state after it, and restores."""
+
+        def step():
+            self.adapter.train(self.program, x, y, batch_size=len(x), epochs=1, steps=1, watch=_ignore)
+            return self.adapter.state(self.program)
+
+        return self._observing("a training step", x, step)
+
+    def do_train(self, batch_size, epochs=1, steps=None, start=0, stop=None):
+        """Train for real, by the program's own loop; the program keeps what it learned."""
+        x, y = self.x[start:stop], self.y[start:stop]
+        with explained(self.label, "training on x {}".format(x.shape)):
+            return self.adapter.train(
+                self.program, x, y, batch_size=batch_size, epochs=epochs, steps=steps, watch=self.progress
+            )
+
+    def do_evaluate(self, rows, batch_size):
+        x, y = self.x[:rows], self.y[:rows]
+        return self._observing("evaluation", x, self.adapter.evaluate, self.program, x, y, batch_size)
+
+    def do_batches(self, batch_size, epochs, keep=None):
+        """Rows and digests of the batches that its own loop trains on; the arrays of batch `keep`."""
+        with explained(self.label, "its own batches"):
+            listed, kept = [], {}
+
+            def see(epoch, x, y):
+                x, y = self._canonical(x, y)
+                if len(listed) == keep:
+                    kept.update(x=x, y=y)
+                listed.append([epoch, len(x), _digest(x), _digest(y)])
+
+            self.adapter.batches(self.program, self.x, self.y, batch_size, epochs, see)
+        return {"batches": listed, "kept": kept}
+
+    def _rates(self, steps):
+        rates = []
+        for step in steps:
+            self.adapter.state(self.program, {"counters": {"step": step}})
+            rates.append(self.adapter.settings(self.program).get("learning_rate", {}).get("value", float("nan")))
+        return rates
+
+    def _observing(self, doing, x, function, *args):
+        before = self.adapter.state(self.program)
+        suffix = "" if x is None else " on x {} {}".format(x.shape, x.dtype)
+        try:
+            with explained(self.label, doing + suffix):
+                return function(*args)
+        finally:
+            self.adapter.state(self.program, before)
+
+    def _float_dtype(self):
+        dtypes = [p["dtype"] for p in self.adapter.describe(self.program)["parameters"]]
+        return np.dtype(np.float64 if "float64" in dtypes else np.float32)
+
+    def _canonical(self, x, y):
+        """A batch in the form in which two programs' batches are compared: content, not container."""
+        dtype = self._float_dtype()
+        x, y = fit_dtype(np.asarray(x), dtype, True), fit_dtype(np.asarray(y), dtype, False)
+        x = x.astype(np.float32) if x.dtype.kind == "f" else x
+        return x, _class_numbers(y)
+
+
+def _class_numbers(y):
+    """Labels as class numbers, whether they came as numbers, as a column of them or one-hot."""
+    y = y.reshape(len(y), -1)
+    if y.shape[1] > 1 and np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=1) == 1):
+        y = y.argmax(axis=1)
+    if y.dtype.kind == "f" and np.all(y == np.floor(y)):
+        y = y.astype(np.int64)
+    return y.reshape(len(y), -1)
+
+
+def _digest(array):
+    head = "{} {}".format(array.dtype.str, array.shape[1:]).encode()
+    return hashlib.blake2b(np.ascontiguousarray(array), digest_size=16, key=hashlib.blake2b(head, digest_size=16).digest()).hexdigest()
+
+
+def _ignore(done, total):
+    pass
