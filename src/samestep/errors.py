@@ -27,7 +27,7 @@ class ProgramError(SamestepError):
     """The user's program raised, or does not fit what is asked of it."""
 
 
-class FrameworkMissing(ProgramError):
+class FrameworkMissing(ProgramError):  # noqa: N818 - named for what happened
     """The program imports a framework that its interpreter does not have."""
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Verdict = Literal["identical", "rounding", "different", "undecided"]
 
 MATCH_SCHEMA = "samestep/match/1"
+LARGEST = sys.float_info.max
 EXIT_STATUS: dict[Verdict, int] = {"identical": 0, "rounding": 0, "different": 1, "undecided": 3}
 
 
@@ -101,7 +103,10 @@ class MatchResult:
         return EXIT_STATUS[self.verdict]
 
     def to_json(self) -> str:
-        """The contract's JSON. Infinity and NaN, which JSON lacks, are written as the strings "inf", "-inf", "nan"."""
+        """The contract's JSON, which knows no infinity or NaN.
+
+        An infinite times_floor is written as the largest double, other such numbers as "inf", "-inf" and "nan".
+        """
         fields = asdict(self)
         ordered = {"schema": fields.pop("schema"), **fields}
         return json.dumps(_plain(ordered), indent=2, ensure_ascii=False, allow_nan=False)
@@ -131,7 +136,9 @@ _CURVES = ("left", "right", "spread")
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {
+            key: LARGEST if key == "times_floor" and item == math.inf else _plain(item) for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -140,7 +147,7 @@ def _plain(value: Any) -> Any:
 
 
 def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+    return None if value is None else math.inf if value == LARGEST else float(value)
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, float]:

@@ -87,7 +87,8 @@ def _from_function(path: Path, function: str) -> tuple[NDArray[Any], NDArray[Any
     if not path.exists():
         raise DataError(f"{path}: there is no such file.")
     spec = importlib.util.spec_from_file_location(f"samestep_data_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -99,7 +100,9 @@ def _from_function(path: Path, function: str) -> tuple[NDArray[Any], NDArray[Any
     try:
         x, y = made
     except (TypeError, ValueError) as error:
-        raise DataError(f"{path}:{function or 'data'} should return (x, y), it returned {type(made).__name__}.") from error
+        raise DataError(
+            f"{path}:{function or 'data'} should return (x, y), it returned {type(made).__name__}."
+        ) from error
     return np.asarray(x), np.asarray(y)
 
 

@@ -11,7 +11,9 @@ from collections import namedtuple
 from samestep.errors import ProgramError
 
 Framework = namedtuple("Framework", "name package extra title")
-Framework.__doc__ = "name: the adapter's module here; package: what is imported; extra: what pip installs; title: for people."
+Framework.__doc__ = (
+    "name: the adapter's module here; package: what is imported; extra: what pip installs; title: for people."
+)
 
 FRAMEWORKS = (
     Framework("tensorflow1", "tensorflow", "tensorflow", "base TensorFlow, graph style"),

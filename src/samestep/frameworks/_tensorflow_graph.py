@@ -26,7 +26,9 @@ def activations(graph, inputs, outputs):
         if any(tensor.op.name in reached for tensor in operation.inputs):
             reached.add(operation.name)
             if operation.name in needed and _observable(operation):
-                found.update((tensor.name.replace(":0", ""), tensor) for tensor in operation.outputs if tensor.dtype.is_floating)
+                found.update(
+                    (tensor.name.replace(":0", ""), tensor) for tensor in operation.outputs if tensor.dtype.is_floating
+                )
     return found
 
 

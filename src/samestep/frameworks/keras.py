@@ -62,7 +62,9 @@ def describe(program):
         "versions": _versions(),
         "optimizer": type(model.optimizer).__name__,
         "loss": _name(model.loss),
-        "inputs": [{"shape": list(tensor.shape), "dtype": tensor.dtype} for tensor in getattr(model, "inputs", None) or []],
+        "inputs": [
+            {"shape": list(tensor.shape), "dtype": tensor.dtype} for tensor in getattr(model, "inputs", None) or []
+        ],
         "parameters": [_entry(name, v) for name, v in _parameters(model).items()],
         "buffers": [_entry(name, v) for name, v in _buffers(model).items()],
         "slots": [_entry(key, v) for key, v in _slots(model).items()],
@@ -95,7 +97,9 @@ def forward(program, x, training):
     seen = {}
     with _recording_layers(program.model, seen):
         outputs = program.model(x, training=training)
-    named = {"output" if i == 0 else "output_{}".format(i): np.array(o) for i, o in enumerate(keras.tree.flatten(outputs))}
+    named = {
+        "output" if i == 0 else "output_{}".format(i): np.array(o) for i, o in enumerate(keras.tree.flatten(outputs))
+    }
     return {"activations": seen, "outputs": named}
 
 
@@ -134,7 +138,7 @@ def train(program, x, y, batch_size, epochs, steps, watch):
     observer = _Observer(steps, epochs * -(-len(x) // batch_size), watch)
     compiled_for = str(settings(program))  # settings are constants in the compiled step
     program.model.train_function = program.train_functions.get(compiled_for)
-    options = dict(program.fit, callbacks=list(program.fit.get("callbacks", ())) + [observer], verbose=0)
+    options = dict(program.fit, callbacks=[*program.fit.get("callbacks", ()), observer], verbose=0)
     epochs = epochs if steps is None else max(epochs, steps)
     if program.batches is None:
         program.model.fit(x, y, batch_size=batch_size, epochs=epochs, **options)

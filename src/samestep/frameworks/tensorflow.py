@@ -28,9 +28,7 @@ class Program:
     tf.function. batches(x, y, batch_size, epoch): an input pipeline of the program's own.
     """
 
-    def __init__(
-        self, forward, *, variables, loss, optimizer=None, metrics=None, step=None, eager=False, batches=None
-    ):
+    def __init__(self, forward, *, variables, loss, optimizer=None, metrics=None, step=None, eager=False, batches=None):
         self.forward, self.variables, self.loss, self.optimizer = forward, list(variables), loss, optimizer
         self.metrics, self.step, self.eager, self.batches = dict(metrics or {}), step, eager, batches
         self.training_steps = {}
@@ -101,7 +99,9 @@ def gradients(program, x, y):
     if len(given) != len(program.parameters):
         raise ProgramError(
             "step(x, y) gave {} gradients to the optimizer, and the program has {} trainable variables.\nOnly a step that "
-            "calls optimizer.apply_gradients once, for all of them, is observed.".format(len(given), len(program.parameters))
+            "calls optimizer.apply_gradients once, for all of them, is observed.".format(
+                len(given), len(program.parameters)
+            )
         )
     return {
         "loss": loss.numpy(),
@@ -113,14 +113,15 @@ def gradients(program, x, y):
 def update(program, gradients, x, y):
     """Let the optimizer apply these gradients; x and y are the batch they belong to."""
     if program.optimizer is None:
-        raise ProgramError("the program has no optimizer of its own, only step(x, y): its update is not observed by itself.")
+        raise ProgramError(
+            "the program has no optimizer of its own, only step(x, y): its update is not observed by itself."
+        )
     pairs = [(tf.constant(gradients[name]), variable) for name, variable in program.parameters.items()]
     program.optimizer.apply_gradients(pairs)
 
 
 def train(program, x, y, batch_size, epochs, steps, watch):
     """Train; returns running_loss, float64 (steps,), and the means of each epoch."""
-
     compiled_for = str(settings(program))  # settings are constants in the compiled step
     if compiled_for not in program.training_steps:
         program.training_steps[compiled_for] = _compiled(program, lambda x, y: _training_step(program, x, y))
@@ -304,4 +305,8 @@ def _step_of_powers(program, private):
 
 def _powers_at(program, step):
     betas = {"beta1_power": "_beta1", "beta2_power": "_beta2"}
-    return {name: getattr(program.optimizer, betas[name]) ** (step + 1) for name in betas if hasattr(program.optimizer, betas[name])}
+    return {
+        name: getattr(program.optimizer, betas[name]) ** (step + 1)
+        for name in betas
+        if hasattr(program.optimizer, betas[name])
+    }

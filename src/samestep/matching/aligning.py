@@ -27,7 +27,11 @@ class Pair:
     def to_right(self, array: Array) -> Array:
         """A left array in the right layout and precision."""
         moved = np.transpose(array, self.axes)
-        return moved.astype(self.right_dtype) if moved.dtype.kind == "f" and self.right_dtype.startswith("float") else moved
+        return (
+            moved.astype(self.right_dtype)
+            if moved.dtype.kind == "f" and self.right_dtype.startswith("float")
+            else moved
+        )
 
     def to_left(self, array: Array) -> Array:
         """A right array in the left layout, in its own precision."""

@@ -28,7 +28,11 @@ def compare_batches(sides: Sides, batch_size: int) -> Judged:
     if len(left) != len(right):
         return judge("data", [_count(left, right)])
     epochs = f"{len(left)} batches in {EPOCHS} epochs"
-    worst = [Comparison(epochs, 0, 0.0)] if left == right else [_explain(sides, batch_size, _first(left, right), left, right)]
+    worst = (
+        [Comparison(epochs, 0, 0.0)]
+        if left == right
+        else [_explain(sides, batch_size, _first(left, right), left, right)]
+    )
     return judge("data", worst)
 
 
@@ -69,7 +73,11 @@ def _explain_rows(sides: Sides, number: int, left: dict[str, Array], right: dict
         return Comparison(f"x of batch {number}", number, x_times, *worst_element("x", left["x"], "x", right["x"]))
     y_times = floor.times_floor(left["y"], [], right["y"])
     if y_times >= floor.ROUNDING:
-        rows = int(np.sum(np.any(left["y"] != right["y"], axis=1))) if left["y"].shape == right["y"].shape else len(left["y"])
+        rows = (
+            int(np.sum(np.any(left["y"] != right["y"], axis=1)))
+            if left["y"].shape == right["y"].shape
+            else len(left["y"])
+        )
         name = f"labels of batch {number}, in {rows} of {len(left['y'])} rows"
         return Comparison(name, number, y_times, *worst_element("y", left["y"], "y", right["y"]))
     return Comparison(f"x of batch {number}", number, max(x_times, y_times))

@@ -86,9 +86,7 @@ def _ratio(distance: float, floor: float) -> float:
     return distance / floor if floor > 0 else (float("inf") if distance > 0 else 0.0)
 
 
-def _finite_parts(
-    reference: Array, other: Array, siblings: Sequence[Array]
-) -> tuple[Array | None, Array, list[Array]]:
+def _finite_parts(reference: Array, other: Array, siblings: Sequence[Array]) -> tuple[Array | None, Array, list[Array]]:
     """All in float64, without the places where both sides are NaN or the same infinity; None where only one side is.
 
     A place that turns NaN in a sibling too is left out: rounding decides it.

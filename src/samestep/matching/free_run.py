@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def run_freely(
     sides.right.send("train", **plan)
     runs = []
     for number in range(1 + SIBLINGS):
-        sides.left.on_progress = lambda done, total, number=number: watch((number + done / total) / (1 + SIBLINGS))
+        sides.left.on_progress = partial(_report, watch, number)
         runs.append(_train(sides.left, start, plan, rng if number else None))
     right = sides.right.receive()
     left, siblings = runs[0], runs[1:]
@@ -59,13 +60,17 @@ def run_freely(
     return FreeRun(judged, _table(left, right, siblings, metric_names))
 
 
+def _report(watch: Callable[[float], None], number: int, done: int, total: int) -> None:
+    watch((number + done / total) / (1 + SIBLINGS))
+
+
 def _train(worker: Worker, start: State, plan: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:
     if rng is None:
         worker.ask("state", values=start)
         answer: dict[str, Any] = worker.ask("train", **plan)
         return answer
     settings = worker.ask("settings")
-    worker.ask("state", values=floor.moved_tree({g: e for g, e in start.items() if g != "counters"}, rng))
+    worker.ask("state", values=floor.moved_tree(start, rng))
     worker.ask("settings", values=floor.moved_settings(settings, rng))
     answer = worker.ask("train", **plan)
     worker.ask("settings", values={name: entry["value"] for name, entry in settings.items()})

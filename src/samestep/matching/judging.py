@@ -77,7 +77,9 @@ def blame(judged: Sequence[Judged]) -> list[Judged]:
         sources = [source for source in FOLLOWS.get(stage.stage, ()) if source in differing]
         if sources and stage.verdict not in ("identical", "rounding"):
             note = f"follows from {sources[0]}"
-            entry = Judged(Stage(stage.stage, "undecided", stage.times_floor, stage.name, stage.step, note), entry.worst)
+            entry = Judged(
+                Stage(stage.stage, "undecided", stage.times_floor, stage.name, stage.step, note), entry.worst
+            )
         if entry.stage.verdict == "different":
             differing.add(entry.stage.stage)
         result.append(entry)

@@ -75,9 +75,11 @@ def _workers(
     sources: tuple[Source, Source], pythons: tuple[str | None, str | None], timeout: float
 ) -> Iterator[tuple[Worker, Worker]]:
     sides = [f"{side} ({source.label})" for side, source in zip(("left", "right"), sources, strict=True)]
-    with Worker(sides[0], python=pythons[0], timeout=timeout) as left:
-        with Worker(sides[1], python=pythons[1], timeout=timeout) as right:
-            yield left, right
+    with (
+        Worker(sides[0], python=pythons[0], timeout=timeout) as left,
+        Worker(sides[1], python=pythons[1], timeout=timeout) as right,
+    ):
+        yield left, right
 
 
 def _load(workers: tuple[Worker, Worker], sources: tuple[Source, Source], seed: int, dataset: datasets.Dataset) -> None:
@@ -137,6 +139,8 @@ class _Match:
         self._check_finite(starts)
         initial = compare_initial(self.sides, *starts, own_init=self.own_init)
         moments = [self._moment(step, state) for step, state in self._trajectory(starts[0])]
+        for worker, start in zip((self.sides.left, self.sides.right), starts, strict=True):
+            worker.ask("state", values=start)
         names = self._metric_names(moments[0])
         left_metrics = _names(moments[0].passes[0].seen, "metrics|")
         judged = [
@@ -196,7 +200,9 @@ class _Match:
         rows = worker.ask("rows", start=0, stop=1)["x"]
         for wanted in description["inputs"][:1]:
             shape = wanted["shape"][1:]
-            fits = len(shape) == rows.ndim - 1 and all(a in (None, b) for a, b in zip(shape, rows.shape[1:], strict=True))
+            fits = len(shape) == rows.ndim - 1 and all(
+                a in (None, b) for a, b in zip(shape, rows.shape[1:], strict=True)
+            )
             if not fits:
                 raise ProgramError(
                     f"{worker.label}: the program takes rows of shape {tuple(shape)}, the data {self.dataset.name} has rows of "
@@ -216,7 +222,8 @@ class _Match:
     def _result(self, sources: tuple[Source, Source], judged: list[Judged], epochs: tuple[Epoch, ...]) -> MatchResult:
         described = self.sides.described
         left, right = (
-            Side(source.label, side["framework"], side["versions"]) for source, side in zip(sources, described, strict=True)
+            Side(source.label, side["framework"], side["versions"])
+            for source, side in zip(sources, described, strict=True)
         )
         return MatchResult(
             verdict=judging.overall(judged),

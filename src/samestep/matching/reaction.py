@@ -14,7 +14,7 @@ from samestep.matching.sides import State
 from samestep.worker.parent import Worker
 
 Array = NDArray[Any]
-Observation = dict[str, Any]
+Observation = dict[str, Array]
 """One flat dict of what was seen; a key is the kind, a "|" and the tensor's name."""
 Look = Callable[[np.random.Generator | None], Observation]
 """Runs the program: exactly as it is, or with everything moved by ±1 ulp by this generator."""
@@ -77,7 +77,9 @@ def watch_passes(worker: Worker, state: State, batch: Batch) -> Look:
         step = worker.ask("gradients", x=x, y=batch["y"])
         seen = {"loss|loss": np.asarray(step["loss"])}
         seen.update(_keyed("gradients", step["gradients"]))
-        seen.update({f"metrics|{name}": np.float32(np.mean(value)) for name, value in step["metrics"].items()})
+        seen.update(
+            {f"metrics|{name}": np.asarray(np.mean(value), np.float32) for name, value in step["metrics"].items()}
+        )
         for mode in ("training", "inference"):
             passed = worker.ask("forward", x=x, training=mode == "training")
             seen.update(_keyed(f"activations {mode}", passed["activations"]))
@@ -94,7 +96,7 @@ def watch_update(worker: Worker, state: State, gradients: dict[str, Array], batc
     def look(rng: np.random.Generator | None) -> Observation:
         if rng is None:
             return _after(state, worker_update(state, gradients))
-        here, given = _moved_state(state, rng), floor.moved_tree(gradients, rng)
+        here, given = floor.moved_tree(state, rng), floor.moved_tree(gradients, rng)
         worker.ask("settings", values=floor.moved_settings(settings, rng))
         seen = _after(here, worker_update(here, given))
         worker.ask("settings", values={name: entry["value"] for name, entry in settings.items()})
@@ -123,9 +125,9 @@ def watch_evaluation(worker: Worker, state: State, rows: int, batch_size: int) -
     """Look at loss and metrics of an evaluation of the first rows, by the program's own loop."""
 
     def look(rng: np.random.Generator | None) -> Observation:
-        worker.ask("state", values=state if rng is None else _moved_state(state, rng))
+        worker.ask("state", values=state if rng is None else floor.moved_tree(state, rng))
         found = worker.ask("evaluate", rows=rows, batch_size=batch_size)
-        return {f"evaluation|{name}": np.float32(value) for name, value in found.items()}
+        return {f"evaluation|{name}": np.asarray(value, np.float32) for name, value in found.items()}
 
     return look
 
@@ -143,11 +145,7 @@ def borrow_moves(step: Reaction, update: Reaction) -> None:
 
 
 def _moved_start(state: State, batch: Batch, rng: np.random.Generator | None) -> tuple[State, Array]:
-    return (state, batch["x"]) if rng is None else (_moved_state(state, rng), floor.moved(batch["x"], rng))
-
-
-def _moved_state(state: State, rng: np.random.Generator) -> State:
-    return floor.moved_tree({group: entries for group, entries in state.items() if group != "counters"}, rng)
+    return (state, batch["x"]) if rng is None else (floor.moved_tree(state, rng), floor.moved(batch["x"], rng))
 
 
 def _after(before: State, after: State) -> Observation:

@@ -80,7 +80,10 @@ class Sides:
 
     def _converted(self, role: str) -> list[tuple[str, float]]:
         """Roles that hold the same times a factor: momentum with the learning rate inside or outside."""
-        factor = {"momentum": ("rated_momentum", -self.rate), "rated_momentum": ("momentum", -1 / self.rate if self.rate else 0.0)}
+        factor = {
+            "momentum": ("rated_momentum", -self.rate),
+            "rated_momentum": ("momentum", -1 / self.rate if self.rate else 0.0),
+        }
         return [factor[role]] if role in factor else []
 
     def _slots_to_right(self, state: State) -> dict[str, Array]:
@@ -102,10 +105,12 @@ class SlotPair:
 
     def to_left(self, array: Array) -> Array:
         """The right slot as the left program holds it."""
-        return self.pair.to_left(array) / np.asarray(self.factor, array.dtype)
+        return self.pair.to_left(array / np.asarray(self.factor, array.dtype))
 
 
-def ask_both(left: Worker, right: Worker, do: str, to_left: dict[str, Any], to_right: dict[str, Any]) -> tuple[Any, Any]:
+def ask_both(
+    left: Worker, right: Worker, do: str, to_left: dict[str, Any], to_right: dict[str, Any]
+) -> tuple[Any, Any]:
     """Send to both, then wait for both, so that they work at the same time."""
     left.send(do, **to_left)
     right.send(do, **to_right)

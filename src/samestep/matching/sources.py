@@ -59,6 +59,8 @@ def _experiment(name: str, framework: str) -> Source:
             f"no program is called {name!r}.{hint} Give FILE.py, FILE.py:function, or an experiment: {', '.join(EXPERIMENTS)}."
         )
     if framework not in EXPERIMENTS[name]:
-        raise UsageError(f"{name} is not written in {framework or 'no framework'!r}. It is in {', '.join(EXPERIMENTS[name])}.")
+        raise UsageError(
+            f"{name} is not written in {framework or 'no framework'!r}. It is in {', '.join(EXPERIMENTS[name])}."
+        )
     module = f"samestep.experiments.{name.replace('-', '_')}.{framework}"
     return Source(label=f"{name}:{framework}", module=module)

@@ -42,7 +42,13 @@ class Moment:
 
 
 def observe(
-    sides: Sides, state: State, batches: Sequence[dict[str, Array]], step: int, rows: int, batch_size: int, rng: np.random.Generator
+    sides: Sides,
+    state: State,
+    batches: Sequence[dict[str, Array]],
+    step: int,
+    rows: int,
+    batch_size: int,
+    rng: np.random.Generator,
 ) -> Moment:
     """Put both programs into the left side's state and watch them pass, update, step and evaluate.
 
@@ -87,7 +93,10 @@ def judge_alignment(sides: Sides) -> Judged:
 
 def judge_forward(moments: Sequence[Moment]) -> Judged:
     """Outputs in training and in inference mode, and the first layer that differs."""
-    return judge("forward", (c for m in moments for mode in ("training", "inference") for c in compare_forward(*m.passes, mode, m.step)))
+    return judge(
+        "forward",
+        (c for m in moments for mode in ("training", "inference") for c in compare_forward(*m.passes, mode, m.step)),
+    )
 
 
 def judge_loss(moments: Sequence[Moment]) -> Judged:
@@ -110,7 +119,9 @@ def judge_update(sides: Sides, moments: Sequence[Moment]) -> Judged:
         return judge("update", compared, f"judged within the whole step: {lacking}")
     usable = [m for m in moments if m.updates is not None and (m.step == 0 or sides.slots_pair())]
     note = "" if sides.slots_pair() else "at the initial state only: the slots have no twins"
-    return judge("update", (c for m in usable if m.updates for c in _compare_all("update", pairs, m.updates, m.step)), note)
+    return judge(
+        "update", (c for m in usable if m.updates for c in _compare_all("update", pairs, m.updates, m.step)), note
+    )
 
 
 def judge_slots(sides: Sides, moments: Sequence[Moment]) -> Judged:

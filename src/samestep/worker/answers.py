@@ -154,7 +154,9 @@ def _class_numbers(y):
 
 def _digest(array):
     head = "{} {}".format(array.dtype.str, array.shape[1:]).encode()
-    return hashlib.blake2b(np.ascontiguousarray(array), digest_size=16, key=hashlib.blake2b(head, digest_size=16).digest()).hexdigest()
+    return hashlib.blake2b(
+        np.ascontiguousarray(array), digest_size=16, key=hashlib.blake2b(head, digest_size=16).digest()
+    ).hexdigest()
 
 
 def _ignore(done, total):

@@ -14,6 +14,7 @@ import threading
 
 
 def main():
+    """Answer requests until the line is closed."""
     incoming, outgoing = _take_over_stdio()
     _make_samestep_importable()
     faulthandler.enable()

@@ -66,9 +66,7 @@ class explained:
         if isinstance(error, ImportError) and missing_framework(error):
             raise FrameworkMissing(_missing_message(self.label, error)) from error
         last = traceback.format_exception_only(kind, error)[-1].strip()
-        raise ProgramError(
-            "{}: {} raised {}\n{}".format(self.label, self.doing, last, _user_frames(trace))
-        ) from error
+        raise ProgramError("{}: {} raised {}\n{}".format(self.label, self.doing, last, _user_frames(trace))) from error
 
 
 def missing_framework(error):

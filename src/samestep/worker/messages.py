@@ -8,6 +8,7 @@ reading a frame runs no code. Runs on Python 3.7 with NumPy only.
 
 import json
 import struct
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ PREFIX = struct.Struct("<4sIQ")
 ALIGNMENT = 16
 
 
-def write(stream, message):
+def write(stream: Any, message: Any) -> None:
     """Write one message, a tree of dicts, lists, scalars and arrays, to a binary stream."""
     blocks = []
     header = json.dumps(_pack(message, blocks, [0])).encode("utf-8")
@@ -27,7 +28,7 @@ def write(stream, message):
     stream.flush()
 
 
-def read(stream):
+def read(stream: Any) -> Any:
     """Read one message; raises EOFError at the end of the stream, ValueError on a foreign frame."""
     magic, header_size, payload_size = PREFIX.unpack(_read_exactly(stream, PREFIX.size))
     if magic != MAGIC:

@@ -32,7 +32,7 @@ class Worker:
     def __init__(self, label: str, *, python: str | None = None, timeout: float = 300.0) -> None:
         self.label, self.timeout = label, timeout
         self.on_progress: Callable[[int, int], None] = lambda done, total: None
-        self._said = tempfile.TemporaryFile("a+b")  # append: its reader must not move its writer
+        self._said = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - append: reading must not move where the child writes
         self._process = self._start(python or sys.executable)
         self._answers: queue.Queue[dict[str, Any] | BaseException] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()

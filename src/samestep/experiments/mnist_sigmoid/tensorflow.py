@@ -39,4 +39,3 @@ def loss(logits, labels):
 def accuracy(logits, labels):
     """The share of all labels, rows times classes, that a probability above one half gets right."""
     return tf.reduce_mean(tf.cast(tf.equal(tf.cast(logits > 0, tf.float32), labels), tf.float32))
-

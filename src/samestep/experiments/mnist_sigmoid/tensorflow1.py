@@ -15,7 +15,7 @@ def prepare(x, y):
 
 def build(input_shape):
     with tf.Graph().as_default():
-        inputs = v1.placeholder(tf.float32, (None,) + input_shape, name="inputs")
+        inputs = v1.placeholder(tf.float32, (None, *input_shape), name="inputs")
         targets = v1.placeholder(tf.float32, (None, LAYERS[2]), name="targets")
         hidden = tf.nn.relu(dense(inputs, LAYERS[0], seed=1, name="dense"))
         hidden = tf.nn.relu(dense(hidden, LAYERS[1], seed=2, name="dense_1"))
@@ -31,4 +31,3 @@ def build(input_shape):
             train_op=train_op,
             metrics={"accuracy": accuracy},
         )
-

@@ -1,0 +1,131 @@
+"""The command line: one thin function a command."""
+
+from __future__ import annotations
+
+import sys
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from samestep import __version__, errors
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Is it the same training? Twice, there, or just luck.",
+)
+
+
+class Exit(IntEnum):
+    """Exit status of every command."""
+
+    SAME = 0
+    DIFFERENT = 1
+    BAD_INPUT = 2
+    UNDECIDED = 3
+    INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line; errors are one message on standard error and exit status 2."""
+    try:
+        app(standalone_mode=False)
+    except errors.SamestepError as error:
+        _say(f"samestep: {error}")
+        sys.exit(Exit.BAD_INPUT)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        _say("samestep: interrupted. Every program that it started has been ended.")
+        sys.exit(Exit.INTERRUPTED)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # a usage error of the command line itself
+            _say(f"samestep: {error.format_message()}\nSee samestep --help.")
+            sys.exit(Exit.BAD_INPUT)
+        raise
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"samestep {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def match(
+    left: Annotated[str, typer.Argument(help="FILE.py, FILE.py:function, or an experiment such as mnist-softmax.")],
+    right: Annotated[
+        str | None, typer.Argument(help="The program to compare with; not needed for an experiment.")
+    ] = None,
+    frameworks: Annotated[
+        str | None,
+        typer.Option("--in", metavar="A,B", help="The experiment's frameworks: tensorflow1, tensorflow, keras."),
+    ] = None,
+    data: Annotated[str, typer.Option(help="digits, mnist, FILE.npz, or FILE.py:function.")] = "digits",
+    batch_size: Annotated[int, typer.Option(help="Rows in a batch.")] = 32,
+    epochs: Annotated[int | None, typer.Option(help="Length of the free run in epochs [default: 3].")] = None,
+    steps: Annotated[int | None, typer.Option(help="Length of the free run in steps, instead of epochs.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of initial weights and of the perturbations.")] = 0,
+    own_init: Annotated[
+        bool, typer.Option("--own-init", help="Keep each side's own initial weights, and judge their distributions.")
+    ] = False,
+    left_python: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The interpreter that runs the left program.")
+    ] = None,
+    right_python: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The interpreter that runs the right program.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds of silence after which a program counts as hung.")] = 300.0,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as JSON.")] = None,
+) -> None:
+    """Do two programs train the same network, apart from rounding?
+
+    Exit status: 0 identical or rounding, 1 different, 2 bad input, 3 undecided.
+    """
+    from samestep import matching
+    from samestep.report import text
+
+    _check_writable(json)
+    with text.progress() as show:
+        result = matching.match(
+            left,
+            right,
+            frameworks=frameworks,
+            data=data,
+            batch_size=batch_size,
+            epochs=epochs,
+            steps=steps,
+            seed=seed,
+            own_init=own_init,
+            left_python=left_python,
+            right_python=right_python,
+            timeout=timeout,
+            progress=show,
+        )
+    if json is not None:
+        json.write_text(result.to_json() + "\n", encoding="utf-8")
+    text.show(text.match_report(result))
+    raise typer.Exit(result.exit_status)
+
+
+def _check_writable(path: Path | None) -> None:
+    """Say before the work, not after it, that the result could not be written."""
+    if path is not None and not path.resolve().parent.is_dir():
+        raise errors.UsageError(f"--json {path}: the folder {path.resolve().parent} does not exist.")
+
+
+def _say(message: str) -> None:
+    typer.echo(message, err=True)

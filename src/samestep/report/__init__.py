@@ -1,0 +1,1 @@
+"""Renderings of results: pure functions from a result to text."""
