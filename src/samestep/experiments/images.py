@@ -9,7 +9,7 @@ def normalised_rows(x):
     x: (N, side, side) or (N, side * side). That is keras.utils.normalize(x, axis=1) on the images
     (keras/src/utils/numerical_utils.py): every column of pixels is divided by its norm, or by 1 where that is 0.
     """
-    side = round(np.sqrt(np.prod(x.shape[1:])))
+    side = round(float(np.sqrt(np.prod(x.shape[1:]))))  # older NumPy rounds to a float
     images = x.reshape(len(x), side, side).astype(np.float64)
     norms = np.sqrt(np.sum(images**2, axis=1, keepdims=True))
     norms[norms == 0] = 1
