@@ -54,7 +54,8 @@ def _pack(value, blocks, offset):
     if isinstance(value, (list, tuple)):
         return [_pack(item, blocks, offset) for item in value]
     if isinstance(value, np.generic):
-        return value.item() if value.dtype.kind in "biufU" else _pack(np.asarray(value), blocks, offset)
+        # floats keep their precision, which sets how near two of them can be
+        return value.item() if value.dtype.kind in "biuU" else _pack_array(np.asarray(value), blocks, offset)
     if isinstance(value, np.ndarray):
         return _pack_array(value, blocks, offset)
     return value
