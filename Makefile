@@ -1,11 +1,16 @@
 # make match: set up, then compare base TensorFlow with Keras on handwritten digits.
 # make test:  set up, then every check. Both need only Python >= 3.11 and the package index.
+# make old-tensorflow: TensorFlow 1.15 in an environment of its own, for --left-python. Needs a Python 3.7.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= digits
 
-.PHONY: match test lint lock clean
+OLD := .venv-tensorflow1
+# pyenv's own interpreters come first: its python3.7 on the PATH may be a shim that refuses to run
+OLD_PYTHON ?= $(firstword $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.7.*/bin/python3.7) python3.7)
+
+.PHONY: match test lint lock clean old-python old-tensorflow
 
 match: $(VENV)/.match
 	$(BIN)/samestep match mnist-softmax --data $(DATA)
@@ -29,6 +34,20 @@ $(VENV)/.test: requirements/test.txt $(VENV)/.match
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
 	touch $@
 
+old-python:
+	@$(OLD_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 7))' || { \
+	    echo "TensorFlow 1.15 needs Python 3.7; $(OLD_PYTHON) is none. Install one (pyenv install 3.7), or name it:" \
+	    "make OLD_PYTHON=PATH old-tensorflow" >&2; exit 1; }
+
+old-tensorflow: $(OLD)/.installed
+	@echo "samestep match mnist-softmax --left-python $(OLD)/bin/python"
+
+$(OLD)/.installed: requirements/tensorflow1.txt
+	@$(MAKE) --no-print-directory old-python
+	test -x $(OLD)/bin/python || $(OLD_PYTHON) -m venv $(OLD)
+	$(OLD)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
 # Write the hash-locked requirements anew from pyproject.toml. Needs uv; names no index.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
@@ -36,6 +55,8 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    --extra tensorflow --extra keras --extra test pyproject.toml requirements/build.in \
 	    -c requirements/match.txt -o requirements/test.txt
+	uv pip compile --quiet --python-version 3.7 --generate-hashes --no-emit-index-url --no-header \
+	    requirements/tensorflow1.in -o requirements/tensorflow1.txt
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(OLD) build dist .mypy_cache .pytest_cache .ruff_cache

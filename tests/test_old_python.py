@@ -1,0 +1,98 @@
+"""TensorFlow 1.15 itself, in a Python 3.7 of its own, against today's frameworks.
+
+The environment is built by `make old-tensorflow` where it is not there yet. A machine without Python 3.7
+skips these tests and says so in the summary; one that has it and cannot build the environment fails.
+"""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import samestep
+
+ROOT = Path(__file__).parents[1]
+NOT_TESTED = "NOT TESTED: real TensorFlow 1.15. No Python 3.7 here (pyenv install 3.7), so this check did not run."
+
+PROGRAM = """
+import tensorflow as tf
+
+def build():
+    x = tf.placeholder(tf.float32, (None, 5))
+    y = tf.placeholder(tf.int32, (None,))
+    hidden = tf.layers.dense(x, 8, activation=tf.nn.tanh)
+    logits = tf.layers.dense(hidden, 3)
+    loss = tf.losses.sparse_softmax_cross_entropy(y, logits)
+    train_op = tf.train.AdamOptimizer().minimize(loss, global_step=tf.train.get_or_create_global_step())
+    from samestep.frameworks.tensorflow1 import Program
+    return Program(inputs=x, targets=y, outputs=logits, loss=loss, train_op=train_op)
+"""
+
+PORT = """
+import keras
+
+def build(epsilon=1e-8):
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(8, "tanh"), keras.layers.Dense(3)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.001, epsilon=epsilon), loss)
+    return model
+
+def with_default_epsilon():
+    return build(epsilon=1e-7)
+"""
+
+
+def make(target):
+    return subprocess.run(["make", "--silent", target], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def old_python():
+    if make("old-python").returncode:
+        pytest.skip(NOT_TESTED)
+    built = make("old-tensorflow")
+    assert built.returncode == 0, built.stderr
+    return str(ROOT / ".venv-tensorflow1/bin/python")
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "old.py").write_text(PROGRAM)
+    (tmp_path / "port.py").write_text(PORT)
+    return tmp_path
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(3)
+    units = np.array([1, 1, 1, 1, 1e-4])  # one column in small units: small gradients, where epsilon counts
+    return (rng.normal(size=(70, 5)) * units).astype(np.float32), rng.integers(0, 3, 70)
+
+
+def test_the_article_s_network_in_tensorflow_1_15_trains_as_in_keras_today(old_python):
+    result = samestep.match("mnist-softmax", left_python=old_python, steps=20)
+    assert result.left.versions["tensorflow"] == "1.15.5"
+    assert result.left.versions["python"].startswith("3.7.")
+    assert int(result.right.versions["keras"].split(".")[0]) >= 3
+    assert result.verdict in ("identical", "rounding"), result
+
+
+def test_the_same_file_trains_the_same_in_tensorflow_1_15_and_2(old_python):
+    program = "mnist-softmax:tensorflow1"
+    result = samestep.match(program, program, left_python=old_python, steps=20)
+    assert result.left.versions["tensorflow"] == "1.15.5"
+    assert result.right.versions["tensorflow"].startswith("2.")
+    assert result.verdict in ("identical", "rounding"), result
+
+
+def test_a_tf_layers_program_matches_its_port_once_epsilon_is_that_of_tensorflow_1(old_python, files, data):
+    ported = samestep.match(f"{files}/old.py", f"{files}/port.py", data=data, left_python=old_python, steps=12)
+    assert ported.verdict in ("identical", "rounding"), ported
+
+
+def test_a_port_with_the_default_epsilon_of_keras_is_told_from_tensorflow_1(old_python, files, data):
+    port = f"{files}/port.py:with_default_epsilon"
+    result = samestep.match(f"{files}/old.py", port, data=data, left_python=old_python, steps=12)
+    assert result.verdict == "different"
+    assert result.first_difference.stage == "update"
