@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,14 +20,17 @@ from samestep.worker.parent import Worker
 Curve = NDArray[np.float64]
 SIBLINGS = 3
 """Trainings of the left program from ±1 ulp beside its own."""
+REPEATED_STEPS = 200
+"""So far is the left program's own run repeated, to see whether its state holds all that it depends on."""
 
 
 @dataclass(frozen=True)
 class FreeRun:
-    """The judged curves and the table of the epochs."""
+    """The judged curves, the table of the epochs, and the step at which the right curve leaves the siblings, if it does."""
 
     judged: Judged
     epochs: tuple[Epoch, ...]
+    departure: int | None
 
 
 def run_freely(
@@ -34,56 +38,80 @@ def run_freely(
     starts: tuple[State, State],
     plan: dict[str, Any],
     rng: np.random.Generator,
-    metric_names: dict[str, str],
     own_init: bool,
+    fresh_left: Callable[[], Worker],
     watch: Callable[[float], None],
 ) -> FreeRun:
     """Train the right side once and the left side 1 + SIBLINGS times.
 
-    starts: the initial states; the right side trains from the left one's unless own_init. plan: the arguments
-    of a `train` request. metric_names: left to right.
+    It comes before any other observation, so that programs with state that cannot be restored, such as a counter
+    of their own, are seen as they are. starts: the initial states; the right side trains from the left one's
+    unless own_init. plan: the arguments of a `train` request. fresh_left: starts another process of the left program.
     """
     start = starts[0]
-    sides.right.ask("state", values=starts[1])
     if not own_init:
         sides.right.ask("state", values=sides.to_right(start))
     sides.right.send("train", **plan)
-    runs = []
-    for number in range(1 + SIBLINGS):
-        sides.left.on_progress = partial(_report, watch, number)
-        runs.append(_train(sides.left, start, plan, rng if number else None))
+    left, siblings, note = _train_left(sides.left, start, plan, rng, fresh_left, watch)
     right = sides.right.receive()
-    left, siblings = runs[0], runs[1:]
-    judged = _judge_curves(left, right, siblings)
+    judged = _judge_curves(left, right, siblings, note)
     if own_init and judged.stage.verdict != "identical":
         judged = nothing_to_compare("free run", "from each side's own weights: the table shows it, nothing is judged")
-    return FreeRun(judged, _table(left, right, siblings, metric_names))
+    departure = None if judged.stage.verdict in ("identical", "rounding") else _departure(left, right, siblings)
+    return FreeRun(judged, _table(left, right, siblings), departure)
+
+
+def _train_left(
+    worker: Worker,
+    start: State,
+    plan: dict[str, Any],
+    rng: np.random.Generator,
+    fresh_left: Callable[[], Worker],
+    watch: Callable[[float], None],
+) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
+    """The left program's own run, its siblings, and a note where it does not repeat from one state in one process.
+
+    Siblings of such a program are trained in fresh processes, where what its state lacks is as at the start.
+    """
+    worker.on_progress = partial(_report, watch, 0)
+    own = _train(worker, start, plan)
+    again = _train(worker, start, {**plan, "steps": min(plan["steps"], REPEATED_STEPS)})["running_loss"]
+    repeats = np.array_equal(again, own["running_loss"][: len(again)], equal_nan=True)
+    siblings = []
+    for number in range(1, 1 + SIBLINGS):
+        with nullcontext(worker) if repeats else fresh_left() as runner:
+            runner.on_progress = partial(_report, watch, number)
+            siblings.append(_train_sibling(runner, start, plan, rng))
+    note = "" if repeats else "the left program does not repeat from the same state in one process"
+    return own, siblings, note
 
 
 def _report(watch: Callable[[float], None], number: int, done: int, total: int) -> None:
     watch((number + done / total) / (1 + SIBLINGS))
 
 
-def _train(worker: Worker, start: State, plan: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:
-    if rng is None:
-        worker.ask("state", values=start)
-        answer: dict[str, Any] = worker.ask("train", **plan)
-        return answer
+def _train(worker: Worker, start: State, plan: dict[str, Any]) -> dict[str, Any]:
+    worker.ask("state", values=start)
+    answer: dict[str, Any] = worker.ask("train", **plan)
+    return answer
+
+
+def _train_sibling(worker: Worker, start: State, plan: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     settings = worker.ask("settings")
-    worker.ask("state", values=floor.moved_tree(start, rng))
+    worker.ask("state", values=start)
     worker.ask("settings", values=floor.moved_settings(settings, rng))
-    answer = worker.ask("train", **plan)
+    answer = _train(worker, floor.moved_tree(start, rng), plan)
     worker.ask("settings", values={name: entry["value"] for name, entry in settings.items()})
     return answer
 
 
-def _judge_curves(left: dict[str, Any], right: dict[str, Any], siblings: list[dict[str, Any]]) -> Judged:
+def _judge_curves(left: dict[str, Any], right: dict[str, Any], siblings: list[dict[str, Any]], note: str) -> Judged:
     one, other = left["running_loss"], right["running_loss"]
     if len(one) != len(other):
         step = min(len(one), len(other))
-        return judge("free run", [Comparison("number of steps", step, float("inf"), len(one), len(other))])
+        return judge("free run", [Comparison("number of steps", step, float("inf"), len(one), len(other))], note)
     near = [sibling["running_loss"] for sibling in siblings]
-    return judge("free run", [_turned_bad(one, other, near) or _worst_window(one, other, near)])
+    return judge("free run", [_turned_bad(one, other, near) or _worst_window(one, other, near)], note)
 
 
 def _turned_bad(one: Curve, other: Curve, near: list[Curve]) -> Comparison | None:
@@ -109,6 +137,18 @@ def _worst_window(one: Curve, other: Curve, near: list[Curve]) -> Comparison:
     return worst
 
 
+def _departure(left: dict[str, Any], right: dict[str, Any], siblings: list[dict[str, Any]]) -> int | None:
+    """The first step at which the right loss is farther from the left than rounding has yet taken any sibling."""
+    one, other = left["running_loss"], right["running_loss"]
+    if len(one) != len(other):
+        return None
+    with np.errstate(invalid="ignore"):
+        moves = np.max([np.abs(sibling["running_loss"] - one) for sibling in siblings], axis=0)
+        reach = np.maximum.accumulate(np.nan_to_num(moves, nan=0.0)) + np.finfo(np.float32).eps * np.abs(one)
+        gone = (np.abs(other - one) > floor.ROUNDING * reach) | (np.isfinite(one) != np.isfinite(other))
+    return int(np.argmax(gone)) if gone.any() else None
+
+
 def _f32(curve: Curve) -> NDArray[np.float32]:
     """Losses are computed in float32 at best; that is the least floor of a curve."""
     return curve.astype(np.float32)
@@ -122,17 +162,23 @@ def _windows(length: int) -> list[tuple[int, int]]:
     return windows
 
 
-def _table(
-    left: dict[str, Any], right: dict[str, Any], siblings: list[dict[str, Any]], metric_names: dict[str, str]
-) -> tuple[Epoch, ...]:
-    names = {"loss": "loss", **metric_names}
+def _table(left: dict[str, Any], right: dict[str, Any], siblings: list[dict[str, Any]]) -> tuple[Epoch, ...]:
     rows = []
     for number, (one, other) in enumerate(zip(left["epochs"], right["epochs"], strict=False)):
-        shown = {name: one[name] for name in names if name in one}
-        twin = {name: other[names[name]] for name in shown if names[name] in other}
+        twins = paired_metrics(list(one), list(other))
         spread = {
-            name: float(np.sqrt(np.mean([(s["epochs"][number][name] - value) ** 2 for s in siblings])))
-            for name, value in shown.items()
+            name: float(np.sqrt(np.mean([(s["epochs"][number][name] - one[name]) ** 2 for s in siblings])))
+            for name in twins
         }
-        rows.append(Epoch(number + 1, shown, twin, spread))
+        shown = {name: one[name] for name in twins}, {name: other[twin] for name, twin in twins.items()}
+        rows.append(Epoch(number + 1, *shown, spread))
     return tuple(rows)
+
+
+def paired_metrics(left: list[str], right: list[str]) -> dict[str, str]:
+    """Left metric to right metric: by name, and those left over by order where both sides have as many; loss first."""
+    pairs = {name: name for name in ("loss", *left) if name in left and name in right}
+    over = [name for name in left if name not in pairs], [name for name in right if name not in pairs]
+    if len(over[0]) == len(over[1]):
+        pairs.update(zip(*over, strict=True))
+    return pairs

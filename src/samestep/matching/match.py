@@ -1,10 +1,9 @@
-"""The whole of a match: start both programs, judge stage by stage, run freely, give one verdict."""
+"""The whole of a match: start both programs, let them run, judge stage by stage, give one verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ Progress = Callable[[str, float], None]
 """Told what is being done, and how far it is, from 0 to 1."""
 
 EPOCHS = 3
+"""Length of the free run, as in the articles, where nothing else is asked for."""
 
 
 def match(
@@ -55,11 +55,15 @@ def match(
     _check_options(batch_size, epochs, steps)
     sources = pair(left, right, frameworks)
     dataset = datasets.load(data)
-    with _workers(sources, (left_python, right_python), timeout) as workers:
-        progress("starting both programs", 0.0)
-        _load(workers, sources, seed, dataset)
-        comparison = _Match(workers, dataset, batch_size, epochs, steps, seed, own_init, progress)
-        return comparison.run(sources)
+    steps_per_epoch = -(-len(dataset.x) // batch_size)
+    total = steps or (epochs or EPOCHS) * steps_per_epoch
+    pythons = (left_python, right_python)
+    task = _Task(sources, pythons, dataset, batch_size, steps_per_epoch, total, seed, own_init, timeout, progress)
+    progress("starting both programs", 0.0)
+    with task.start(0) as left_worker, task.start(1) as right_worker:
+        left_worker.receive()
+        right_worker.receive()
+        return _Match(task, (left_worker, right_worker)).run()
 
 
 def _check_options(batch_size: int, epochs: int | None, steps: int | None) -> None:
@@ -70,43 +74,51 @@ def _check_options(batch_size: int, epochs: int | None, steps: int | None) -> No
         raise UsageError("give a number of epochs or of steps, not both.")
 
 
-@contextmanager
-def _workers(
-    sources: tuple[Source, Source], pythons: tuple[str | None, str | None], timeout: float
-) -> Iterator[tuple[Worker, Worker]]:
-    sides = [f"{side} ({source.label})" for side, source in zip(("left", "right"), sources, strict=True)]
-    with (
-        Worker(sides[0], python=pythons[0], timeout=timeout) as left,
-        Worker(sides[1], python=pythons[1], timeout=timeout) as right,
-    ):
-        yield left, right
+@dataclass(frozen=True)
+class _Task:
+    """What was asked: two programs, the data, and the length of the free run in steps."""
 
+    sources: tuple[Source, Source]
+    pythons: tuple[str | None, str | None]
+    dataset: datasets.Dataset
+    batch_size: int
+    steps_per_epoch: int
+    total: int
+    seed: int
+    own_init: bool
+    timeout: float
+    progress: Progress
 
-def _load(workers: tuple[Worker, Worker], sources: tuple[Source, Source], seed: int, dataset: datasets.Dataset) -> None:
-    shared = {"seed": seed, "x": dataset.x, "y": dataset.y}
-    requests = [
-        {"source": {**asdict(source), "label": worker.label}, **shared}
-        for worker, source in zip(workers, sources, strict=True)
-    ]
-    ask_both(*workers, "load", *requests)
+    def start(self, side: int) -> Worker:
+        """A process of one side's program that is told to load it; its answer is still to be received."""
+        label = f"{('left', 'right')[side]} ({self.sources[side].label})"
+        worker = Worker(label, python=self.pythons[side], timeout=self.timeout)
+        source = {**asdict(self.sources[side]), "label": label}
+        worker.send("load", source=source, seed=self.seed, x=self.dataset.x, y=self.dataset.y)
+        return worker
+
+    def fresh_left(self) -> Worker:
+        """Another process of the left program, loaded."""
+        worker = self.start(0)
+        try:
+            worker.receive()
+        except BaseException:
+            worker.close()
+            raise
+        return worker
+
+    @property
+    def plan(self) -> dict[str, int]:
+        """The arguments of the `train` request of the free run."""
+        epochs = -(-self.total // self.steps_per_epoch)
+        return {"batch_size": self.batch_size, "epochs": epochs, "steps": self.total}
 
 
 class _Match:
-    """One comparison under way: the two sides, the batches they are shown, and the plan of the run."""
+    """One comparison under way."""
 
-    def __init__(
-        self,
-        workers: tuple[Worker, Worker],
-        dataset: datasets.Dataset,
-        batch_size: int,
-        epochs: int | None,
-        steps: int | None,
-        seed: int,
-        own_init: bool,
-        progress: Progress,
-    ) -> None:
-        self.dataset, self.batch_size, self.progress = dataset, batch_size, progress
-        self.seed, self.own_init, self.rng = seed, own_init, np.random.default_rng(seed)
+    def __init__(self, task: _Task, workers: tuple[Worker, Worker]) -> None:
+        self.task, self.rng = task, np.random.default_rng(task.seed)
         described = ask_both(*workers, "describe", {}, {})
         self.sides = Sides(
             *workers,
@@ -115,36 +127,38 @@ class _Match:
             buffers=align(described[0]["buffers"], described[1]["buffers"]),
             rate=workers[0].ask("settings").get("learning_rate", {}).get("value", float("nan")),
         )
-        self.rows = len(dataset.x)
-        self.steps_per_epoch = -(-self.rows // batch_size)
-        self.total = steps or (epochs or EPOCHS) * self.steps_per_epoch
-        self.plan = {"batch_size": batch_size, "epochs": -(-self.total // self.steps_per_epoch), "steps": self.total}
 
-    def run(self, sources: tuple[Source, Source]) -> MatchResult:
+    def run(self) -> MatchResult:
         """All stages, and the verdict."""
-        for side, description in enumerate(self.sides.described):
-            self._check_shapes(side, description)
-        self.progress("data", 0.02)
-        judged = [compare_batches(self.sides, self.batch_size), stages.judge_alignment(self.sides)]
+        for worker, description in zip((self.sides.left, self.sides.right), self.sides.described, strict=True):
+            _check_shapes(worker, description, self.task.dataset.name)
+        aligned = stages.judge_alignment(self.sides)
         epochs: tuple[Epoch, ...] = ()
         if self.sides.parameters.complete and self.sides.buffers.complete:
             later, epochs = self._compare_states()
-            judged += later
         else:
-            judged.append(not_compared("forward", "parameters without a twin: no common state to compare from"))
-        return self._result(sources, judging.blame(judged), epochs)
+            later = [not_compared("forward", "parameters without a twin: no common state to compare from")]
+        self.task.progress("data", 1.0)
+        judged = [compare_batches(self.sides, self.task.batch_size), aligned, *later]
+        return _result(self.task, self.sides, judging.blame(judged), epochs)
 
     def _compare_states(self) -> tuple[list[Judged], tuple[Epoch, ...]]:
-        starts = self.sides.ask("state")
-        self._check_finite(starts)
-        initial = compare_initial(self.sides, *starts, own_init=self.own_init)
-        moments = [self._moment(step, state) for step, state in self._trajectory(starts[0])]
+        task, starts = self.task, self.sides.ask("state")
         for worker, start in zip((self.sides.left, self.sides.right), starts, strict=True):
-            worker.ask("state", values=start)
-        names = self._metric_names(moments[0])
-        left_metrics = _names(moments[0].passes[0].seen, "metrics|")
-        judged = [
-            initial,
+            _check_finite(worker, start)
+        free = run_freely(self.sides, starts, task.plan, self.rng, task.own_init, task.fresh_left, self._watch_run)
+        initial = compare_initial(self.sides, *starts, own_init=task.own_init)
+        moments = [self._moment(step, state) for step, state in self._trajectory(starts[0])]
+        judged = self._judge(starts, moments)
+        if free.departure is not None and not any(entry.stage.verdict == "different" for entry in judged):
+            task.progress(f"where the free run parts: step {free.departure}", 1.0)
+            moments.append(self._moment(free.departure, self._state_at(free.departure, starts[0])))
+            judged = self._judge(starts, moments)
+        return [initial, *judged, free.judged], free.epochs
+
+    def _judge(self, starts: tuple[State, State], moments: list[stages.Moment]) -> list[Judged]:
+        """The stages between the initial weights and the free run, over all moments seen."""
+        return [
             stages.judge_forward(moments),
             stages.judge_loss(moments),
             stages.judge_gradients(self.sides, moments),
@@ -152,92 +166,79 @@ class _Match:
             stages.judge_slots(self.sides, moments),
             stages.judge_buffers(self.sides, moments),
             stages.judge_step(self.sides, moments),
-            stages.judge_schedule(self.sides, self.total, self.steps_per_epoch),
-            stages.judge_metrics(moments, names, left_metrics),
+            stages.judge_schedule(self.sides, starts, self.task.total, self.task.steps_per_epoch),
+            stages.judge_metrics(moments),
         ]
-        self.progress("free run", 0.4)
-        free = run_freely(self.sides, starts, self.plan, self.rng, names, self.own_init, self._watch_run)
-        return [*judged, free.judged], free.epochs
 
     def _watch_run(self, fraction: float) -> None:
-        self.progress("free run", 0.4 + 0.6 * fraction)
+        self.task.progress("free run", 0.05 + 0.55 * fraction)
 
     def _trajectory(self, start: State) -> Iterator[tuple[int, State]]:
         """States of the left program along its own training, at the probed steps."""
-        probes = [step for step in stages.PROBES if step < self.total]
+        probes = [step for step in stages.PROBES if step < self.task.total]
         state, at = start, 0
         for number, step in enumerate(probes):
-            self.progress(f"states along the training: step {step}", 0.05 + 0.35 * number / len(probes))
-            self.sides.left.ask("state", values=state)
-            while at < step:
-                first = at % self.steps_per_epoch
-                count = min(step - at, self.steps_per_epoch - first)
-                rows = {"start": first * self.batch_size, "stop": (first + count) * self.batch_size}
-                self.sides.left.ask("train", batch_size=self.batch_size, **rows)
-                at += count
-            state = self.sides.left.ask("state")
+            self.task.progress(f"states along the training: step {step}", 0.6 + 0.4 * number / len(probes))
+            state, at = self._state_at(step, state, at), step
             yield step, state
 
+    def _state_at(self, step: int, state: State, at: int = 0) -> State:
+        """The left program's state at this step, trained on from its state at an earlier one."""
+        size, epoch = self.task.batch_size, self.task.steps_per_epoch
+        self.sides.left.ask("state", values=state)
+        while at < step:
+            first = at % epoch
+            count = min(step - at, epoch - first)
+            self.sides.left.ask("train", batch_size=size, start=first * size, stop=(first + count) * size)
+            at += count
+        reached: State = self.sides.left.ask("state")
+        return reached
+
     def _moment(self, step: int, state: State) -> stages.Moment:
-        first = step % self.steps_per_epoch * self.batch_size
-        batches = self.sides.ask("rows", start=first, stop=first + self.batch_size)
-        shared = {
-            name: left if left.shape == right.shape else right
-            for name, left, right in ((name, batches[0][name], batches[1][name]) for name in ("x", "y"))
-        }
-        rows = min(self.rows, 2 * self.batch_size + max(1, self.batch_size // 3))
-        return stages.observe(self.sides, state, (batches[0], shared), step, rows, self.batch_size, self.rng)
+        size = self.task.batch_size
+        first = step % self.task.steps_per_epoch * size
+        left, right = self.sides.ask("rows", start=first, stop=first + size)
+        # the same bytes on both sides, unless the right program wants its data in another form
+        shared = {name: left[name] if left[name].shape == right[name].shape else right[name] for name in ("x", "y")}
+        rows = min(len(self.task.dataset.x), 2 * size + max(1, size // 3))
+        return stages.observe(self.sides, state, (left, shared), step, rows, size, self.rng)
 
-    def _metric_names(self, moment: stages.Moment) -> dict[str, str]:
-        """Left metric to right metric: by name, or by order where both have as many."""
-        left, right = (_names(side.seen, "metrics|") for side in moment.passes)
-        if set(left) != set(right) and len(left) == len(right):
-            return dict(zip(left, right, strict=True))
-        return {name: name for name in left if name in right}
 
-    def _check_shapes(self, side: int, description: dict[str, Any]) -> None:
-        worker = (self.sides.left, self.sides.right)[side]
-        rows = worker.ask("rows", start=0, stop=1)["x"]
-        for wanted in description["inputs"][:1]:
-            shape = wanted["shape"][1:]
-            fits = len(shape) == rows.ndim - 1 and all(
-                a in (None, b) for a, b in zip(shape, rows.shape[1:], strict=True)
+def _check_shapes(worker: Worker, description: dict[str, Any], data: str) -> None:
+    rows = worker.ask("rows", start=0, stop=1)["x"].shape[1:]
+    for wanted in description["inputs"][:1]:
+        shape = tuple(wanted["shape"][1:])
+        if len(shape) != len(rows) or any(a not in (None, b) for a, b in zip(shape, rows, strict=True)):
+            raise ProgramError(
+                f"{worker.label}: the program takes rows of shape {shape}, the data {data} has rows of shape {rows}.\n"
+                "Give data that fits, or a prepare(x, y) in the program file that reshapes it."
             )
-            if not fits:
-                raise ProgramError(
-                    f"{worker.label}: the program takes rows of shape {tuple(shape)}, the data {self.dataset.name} has rows of "
-                    f"shape {rows.shape[1:]}.\nGive data that fits, or a prepare(x, y) in the program file that reshapes it."
-                )
-
-    def _check_finite(self, states: tuple[State, State]) -> None:
-        for worker, state in zip((self.sides.left, self.sides.right), states, strict=True):
-            for name, value in state["parameters"].items():
-                bad = int(np.sum(~np.isfinite(value)))
-                if bad:
-                    raise ProgramError(
-                        f"{worker.label}: {bad} of the {value.size} values of parameter {name} are NaN or infinite after "
-                        "build().\nTraining cannot start from there: look at its initialiser."
-                    )
-
-    def _result(self, sources: tuple[Source, Source], judged: list[Judged], epochs: tuple[Epoch, ...]) -> MatchResult:
-        described = self.sides.described
-        left, right = (
-            Side(source.label, side["framework"], side["versions"])
-            for source, side in zip(sources, described, strict=True)
-        )
-        return MatchResult(
-            verdict=judging.overall(judged),
-            left=left,
-            right=right,
-            stages=tuple(entry.stage for entry in judged),
-            first_difference=judging.first_difference(judged),
-            epochs=epochs,
-            data=self.dataset.name,
-            batch_size=self.batch_size,
-            steps=self.total,
-            seed=self.seed,
-        )
 
 
-def _names(seen: dict[str, Any], kind: str) -> list[str]:
-    return [key.split("|", 1)[1] for key in seen if key.startswith(kind)]
+def _check_finite(worker: Worker, state: State) -> None:
+    for name, value in state["parameters"].items():
+        bad = int(np.sum(~np.isfinite(value)))
+        if bad:
+            raise ProgramError(
+                f"{worker.label}: {bad} of the {value.size} values of parameter {name} are NaN or infinite after build().\n"
+                "Training cannot start from there: look at its initialiser."
+            )
+
+
+def _result(task: _Task, sides: Sides, judged: list[Judged], epochs: tuple[Epoch, ...]) -> MatchResult:
+    left, right = (
+        Side(source.label, described["framework"], described["versions"])
+        for source, described in zip(task.sources, sides.described, strict=True)
+    )
+    return MatchResult(
+        verdict=judging.overall(judged),
+        left=left,
+        right=right,
+        stages=tuple(entry.stage for entry in judged),
+        first_difference=judging.first_difference(judged),
+        epochs=epochs,
+        data=task.dataset.name,
+        batch_size=task.batch_size,
+        steps=task.total,
+        seed=task.seed,
+    )

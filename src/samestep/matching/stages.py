@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from samestep.matching import floor
 from samestep.matching.forward import compare_forward
+from samestep.matching.free_run import paired_metrics
 from samestep.matching.judging import Comparison, Judged, judge, not_compared, nothing_to_compare, worst_element
 from samestep.matching.reaction import (
     Reaction,
@@ -21,7 +22,7 @@ from samestep.matching.reaction import (
     watch_step,
     watch_update,
 )
-from samestep.matching.sides import Sides, State
+from samestep.matching.sides import Sides, State, ask_both
 
 Array = NDArray[Any]
 Both = tuple[Reaction, Reaction]
@@ -152,8 +153,9 @@ def judge_step(sides: Sides, moments: Sequence[Moment]) -> Judged:
     return judge("step", (c for m in usable for c in _compare_all("update", pairs, m.steps, m.step)))
 
 
-def judge_schedule(sides: Sides, total: int, steps_per_epoch: int) -> Judged:
+def judge_schedule(sides: Sides, starts: tuple[State, State], total: int, steps_per_epoch: int) -> Judged:
     """The learning rate at steps spread over the run, epoch boundaries among them."""
+    ask_both(sides.left, sides.right, "state", {"values": starts[0]}, {"values": starts[1]})
     edges = [epoch * steps_per_epoch + shift for epoch in range(1, 4) for shift in (-1, 0, 1)]
     steps = sorted({s for s in [0, 1, 2, 5, 10, 20, 50, 100, total // 2, total - 1, *edges] if 0 <= s < total})
     left, right = (np.array(rates, np.float32) for rates in sides.ask("rates", steps=steps))
@@ -168,16 +170,18 @@ def judge_schedule(sides: Sides, total: int, steps_per_epoch: int) -> Judged:
     return judge("schedule", apart)
 
 
-def judge_metrics(moments: Sequence[Moment], names: dict[str, str], left_names: Iterable[str]) -> Judged:
-    """Metrics of one step, and loss and metrics of an evaluation that ends in a partial batch; names: left to right."""
+def judge_metrics(moments: Sequence[Moment]) -> Judged:
+    """Metrics of one step, and loss and metrics of an evaluation that ends in a partial batch."""
     compared = []
     for m in moments:
-        for one, other in names.items():
+        for one, other in paired_metrics(*_names(m.passes, "metrics|")).items():
             compared.append(_compare(m.passes, f"metrics|{one}", f"metrics|{other}", m.step))
-        for one, other in {"loss": "loss", **names}.items():
+        for one, other in paired_metrics(*_names(m.evaluations, "evaluation|")).items():
             found = _compare(m.evaluations, f"evaluation|{one}", f"evaluation|{other}", m.step)
             compared.append(Comparison(f"{one} of an evaluation", m.step, found.times_floor, found.left, found.right))
-    missing = sorted(set(left_names) - set(names))
+    left, right = _names(moments[0].passes, "metrics|")
+    paired = paired_metrics(left, right)
+    missing = sorted({*left, *right} - {*paired, *paired.values()})
     note = f"not compared, on one side only: {', '.join(missing)}" if missing else ""
     return judge("metrics", compared, note)
 
@@ -193,6 +197,11 @@ def _compare_all(
     kind: str, pairs: Sequence[tuple[str, str, Callable[[Array], Array]]], both: Both, step: int
 ) -> list[Comparison]:
     return [_compare(both, f"{kind}|{one}", f"{kind}|{other}", step, to_left) for one, other, to_left in pairs]
+
+
+def _names(both: Both, kind: str) -> tuple[list[str], list[str]]:
+    left, right = ([key.split("|", 1)[1] for key in side.seen if key.startswith(kind)] for side in both)
+    return left, right
 
 
 def _both_count(both: Both) -> bool:
