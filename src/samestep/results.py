@@ -124,14 +124,16 @@ class MatchResult:
                 "left": Side(**fields["left"]),
                 "right": Side(**fields["right"]),
                 "stages": tuple(Stage(**{**s, "times_floor": _number(s["times_floor"])}) for s in fields["stages"]),
-                "first_difference": first and Difference(**{**first, "times_floor": _number(first["times_floor"])}),
-                "causes": tuple(Cause(**cause) for cause in fields["causes"]),
+                "first_difference": first
+                and Difference(**{**_sides_read(first), "times_floor": _number(first["times_floor"])}),
+                "causes": tuple(Cause(**_sides_read(cause)) for cause in fields["causes"]),
                 "epochs": tuple(Epoch(**{**e, **{k: _numbers(e[k]) for k in _CURVES}}) for e in fields["epochs"]),
             }
         )
 
 
 _CURVES = ("left", "right", "spread")
+_NAMES = ("inf", "-inf", "nan")
 
 
 def _plain(value: Any) -> Any:
@@ -148,6 +150,17 @@ def _plain(value: Any) -> Any:
 
 def _number(value: Any) -> float | None:
     return None if value is None else math.inf if value == LARGEST else float(value)
+
+
+def _sides_read(fields: dict[str, Any]) -> dict[str, Any]:
+    return {**fields, "left": _value(fields["left"]), "right": _value(fields["right"])}
+
+
+def _value(value: Any) -> Any:
+    """What a side has at a place, with the numbers that JSON does not know read back from their names."""
+    if isinstance(value, dict) and "value" in value:
+        return {**value, "value": _value(value["value"])}
+    return float(value) if value in _NAMES else value
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, float]:
