@@ -42,7 +42,10 @@ class Reaction:
     def moves(self, key: str) -> list[Array]:
         """How far each sibling moved this tensor."""
         reference = self.seen[key].astype(np.float64)
-        return [sibling[key].astype(np.float64) - reference for sibling in self.siblings]
+        siblings = [sibling[key].astype(np.float64) for sibling in self.siblings]
+        with np.errstate(invalid="ignore"):
+            # a place that stays NaN or infinite has not moved, where subtraction would make it NaN
+            return [np.where(_same(one, reference), 0.0, one - reference) for one in siblings]
 
 
 def distance(
@@ -138,10 +141,14 @@ def borrow_moves(step: Reaction, update: Reaction) -> None:
     Settings are constants in a compiled step, so they are moved in the update alone, where that costs nothing.
     """
     step.grow(floor.DRAWS)
-    for sibling in update.siblings:
-        shared = [key for key in step.seen if key in update.seen]
-        moved = {key: step.seen[key] + (sibling[key] - update.seen[key]) for key in shared}
+    moves = {key: update.moves(key) for key in step.seen if key in update.seen}
+    for number in range(len(update.siblings)):
+        moved = {key: step.seen[key] + moves[key][number] for key in moves}
         step.siblings.append({**step.seen, **moved})
+
+
+def _same(one: Array, other: Array) -> Array:
+    return (one == other) | (np.isnan(one) & np.isnan(other))
 
 
 def _moved_start(state: State, batch: Batch, rng: np.random.Generator | None) -> tuple[State, Array]:
