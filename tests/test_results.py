@@ -8,9 +8,9 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from programs.mutants import STEPS, digits, mutant
 
 import samestep
+from programs.mutants import STEPS, digits, mutant
 from samestep.results import Cause, Difference, Epoch, MatchResult, Side, Stage
 
 VERDICT = {"enum": ["identical", "rounding", "different", "undecided"]}

@@ -148,7 +148,8 @@ def borrow_moves(step: Reaction, update: Reaction) -> None:
 
 
 def _same(one: Array, other: Array) -> Array:
-    return (one == other) | (np.isnan(one) & np.isnan(other))
+    same: Array = (one == other) | (np.isnan(one) & np.isnan(other))
+    return same
 
 
 def _moved_start(state: State, batch: Batch, rng: np.random.Generator | None) -> tuple[State, Array]:
