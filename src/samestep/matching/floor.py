@@ -48,16 +48,18 @@ def moved_settings(settings: Mapping[str, Mapping[str, Any]], rng: np.random.Gen
     return {name: float(moved(entry["value"], rng, entry["dtype"])) for name, entry in settings.items()}
 
 
-def times_floor(reference: Array, siblings: Sequence[Array], other: Array) -> float:
+def times_floor(reference: Array, siblings: Sequence[Array], other: Array, precision: Any = None) -> float:
     """How many floors `other` lies from `reference`: 0.0 where they are equal, infinite where no floor explains it.
 
     The larger of two ratios: of Euclidean norms (root mean square over the siblings) and of largest elements
     (largest over the siblings), so that neither many small differences nor a single large one is missed. A floor
-    is never less than the spacing of the reference's dtype at its size.
+    is never less than the spacing at the reference's size of the precision in which it was computed, its dtype's unless
+    another is given.
     """
     if reference.shape != other.shape:
         return float("inf")
-    spacing = float(np.finfo(reference.dtype).eps) if reference.dtype.kind == "f" else 0.0
+    computed = np.dtype(precision or reference.dtype)
+    spacing = float(np.finfo(computed).eps) if computed.kind == "f" else 0.0
     ref, there, near = _finite_parts(reference, other, siblings)
     if ref is None:
         return float("inf")

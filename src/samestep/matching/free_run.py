@@ -23,6 +23,9 @@ SIBLINGS = 3
 REPEATED_STEPS = 200
 """So far is the left program's own run repeated, to see whether its state holds all that it depends on."""
 
+LOSS_PRECISION = np.float32
+"""Curves are held in float64, and computed in float32 at best."""
+
 
 @dataclass(frozen=True)
 class FreeRun:
@@ -130,7 +133,7 @@ def _worst_window(one: Curve, other: Curve, near: list[Curve]) -> Comparison:
     worst = Comparison("running loss", 0, 0.0)
     for start, stop in _windows(len(one)):
         part = slice(start, stop)
-        times = floor.times_floor(_f32(one[part]), [s[part] for s in near], other[part])
+        times = floor.times_floor(one[part], [s[part] for s in near], other[part], LOSS_PRECISION)
         if times > worst.times_floor:
             step = start + int(np.nanargmax(np.abs(other[part] - one[part])))
             worst = Comparison("running loss", step, times, float(one[step]), float(other[step]))
@@ -144,14 +147,9 @@ def _departure(left: dict[str, Any], right: dict[str, Any], siblings: list[dict[
         return None
     with np.errstate(invalid="ignore"):
         moves = np.max([np.abs(sibling["running_loss"] - one) for sibling in siblings], axis=0)
-        reach = np.maximum.accumulate(np.nan_to_num(moves, nan=0.0)) + np.finfo(np.float32).eps * np.abs(one)
+        reach = np.maximum.accumulate(np.nan_to_num(moves, nan=0.0)) + np.finfo(LOSS_PRECISION).eps * np.abs(one)
         gone = (np.abs(other - one) > floor.ROUNDING * reach) | (np.isfinite(one) != np.isfinite(other))
     return int(np.argmax(gone)) if gone.any() else None
-
-
-def _f32(curve: Curve) -> NDArray[np.float32]:
-    """Losses are computed in float32 at best; that is the least floor of a curve."""
-    return curve.astype(np.float32)
 
 
 def _windows(length: int) -> list[tuple[int, int]]:
