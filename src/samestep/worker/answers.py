@@ -4,40 +4,37 @@ Every observation leaves the program as it found it: state is read before and wr
 Runs on Python 3.7 with NumPy only.
 """
 
+from __future__ import annotations
+
 import hashlib
 import sys
-import traceback
+from typing import Any, Callable
 
 import numpy as np
 
 from samestep import errors
-from samestep.worker.loading import explained, fit_dtype, load
+from samestep.worker.loading import Array, explained, fit_dtype, load
+
+Answer = Any
+"""A tree of dicts, lists, numbers and arrays, as a message can hold it."""
 
 
 class Session:
     """One loaded program and its data."""
 
-    def __init__(self, progress):
+    def __init__(self, progress: Callable[[int, int], None]) -> None:
         self.progress = progress
         self.label = "program"
 
-    def answer(self, request):
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to one request: ``{"answer": …}`` or ``{"error": …}``; never raises."""
         try:
-            return {"answer": getattr(self, "do_" + request["do"])(**request["with"])}
+            with explained(self.label, request["do"]):
+                return {"answer": getattr(self, "do_" + request["do"])(**request["with"])}
         except errors.SamestepError as error:
             return {"error": {"kind": type(error).__name__, "message": str(error)}}
-        except BaseException as error:
-            return {
-                "error": {
-                    "kind": "ProgramError",
-                    "message": "{}: {} failed: {}: {}\n{}".format(
-                        self.label, request.get("do"), type(error).__name__, error, traceback.format_exc(limit=-4)
-                    ),
-                }
-            }
 
-    def do_load(self, source, seed, x, y):
+    def do_load(self, source: dict[str, Any], seed: int, x: Array, y: Array) -> Answer:
         """Run the program file: its prepare(x, y), if it has one, on the training data, then its build()."""
         self.label = source["label"]
         self.adapter, self.program, x, y = load(source, seed, x, y)
@@ -45,25 +42,25 @@ class Session:
         self.x, self.y = fit_dtype(x, dtype, True), fit_dtype(y, dtype, False)
         return {"rows": len(self.x), "x": list(self.x.shape[1:]), "y": list(self.y.shape[1:])}
 
-    def do_describe(self):
+    def do_describe(self) -> Answer:
         described = self.adapter.describe(self.program)
         described["versions"]["python"] = "{}.{}.{}".format(*sys.version_info[:3])
         described["versions"]["numpy"] = np.__version__
         return described
 
-    def do_rows(self, start, stop):
+    def do_rows(self, start: int, stop: int | None) -> Answer:
         return {"x": self.x[start:stop], "y": self.y[start:stop]}
 
-    def do_state(self, values=None):
+    def do_state(self, values: dict[str, Any] | None = None) -> Answer:
         return self.adapter.state(self.program, values)
 
-    def do_forward(self, x, training):
+    def do_forward(self, x: Array, training: bool) -> Answer:
         return self._observing("forward", x, self.adapter.forward, self.program, x, training)
 
-    def do_gradients(self, x, y):
+    def do_gradients(self, x: Array, y: Array) -> Answer:
         return self._observing("a training step", x, self.adapter.gradients, self.program, x, y)
 
-    def do_update(self, gradients, x, y):
+    def do_update(self, gradients: dict[str, Array], x: Array, y: Array) -> Answer:
         """Apply given gradients; returns the state after it, and puts the state before it back."""
 
         def apply():
@@ -72,14 +69,14 @@ class Session:
 
         return self._observing("an optimizer update", x, apply)
 
-    def do_settings(self, values=None):
+    def do_settings(self, values: dict[str, float] | None = None) -> Answer:
         return self.adapter.settings(self.program, values)
 
-    def do_rates(self, steps):
+    def do_rates(self, steps: list[int]) -> Answer:
         """The learning rate that the program would use at each of these steps; NaN where unknown."""
         return self._observing("reading the learning rate", None, self._rates, steps)
 
-    def do_step(self, x, y):
+    def do_step(self, x: Array, y: Array) -> Answer:
         """One training step by the program's own loop; returns the state after it, and restores."""
 
         def step():
@@ -88,7 +85,9 @@ class Session:
 
         return self._observing("a training step", x, step)
 
-    def do_train(self, batch_size, epochs=1, steps=None, start=0, stop=None):
+    def do_train(
+        self, batch_size: int, epochs: int = 1, steps: int | None = None, start: int = 0, stop: int | None = None
+    ) -> Answer:
         """Train for real, by the program's own loop; the program keeps what it learned."""
         x, y = self.x[start:stop], self.y[start:stop]
         with explained(self.label, "training on x {}".format(x.shape)):
@@ -96,14 +95,15 @@ class Session:
                 self.program, x, y, batch_size=batch_size, epochs=epochs, steps=steps, watch=self.progress
             )
 
-    def do_evaluate(self, rows, batch_size):
+    def do_evaluate(self, rows: int, batch_size: int) -> Answer:
         x, y = self.x[:rows], self.y[:rows]
         return self._observing("evaluation", x, self.adapter.evaluate, self.program, x, y, batch_size)
 
-    def do_batches(self, batch_size, epochs, keep=None):
+    def do_batches(self, batch_size: int, epochs: int, keep: int | None = None) -> Answer:
         """Rows and digests of the batches that its own loop trains on; the arrays of batch `keep`."""
         with explained(self.label, "its own batches"):
-            listed, kept = [], {}
+            listed: list[Any] = []
+            kept: dict[str, Array] = {}
 
             def see(epoch, x, y):
                 x, y = self._canonical(x, y)

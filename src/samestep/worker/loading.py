@@ -3,128 +3,207 @@
 Runs inside the user's interpreter: Python 3.7, standard library and NumPy only.
 """
 
+from __future__ import annotations
+
 import importlib
+import importlib.machinery
 import importlib.util
 import inspect
 import os
 import random
 import sys
 import traceback
+from types import ModuleType, TracebackType
+from typing import Any, Callable
 
 import numpy as np
 
-from samestep.errors import FrameworkMissing, ProgramError
+from samestep.errors import FrameworkMissing, ProgramError, SamestepError
 from samestep.frameworks import FRAMEWORKS, adapter_for, seed_frameworks
 
+Array = Any
+"""A NumPy array; numpy.typing is younger than some NumPy that this runs with."""
 
-def load(source, seed, x, y):
+
+def load(source: dict[str, Any], seed: int, x: Array, y: Array) -> tuple[Any, Any, Array, Array]:
     """Run the program file, its prepare(x, y) and its build(); returns (adapter, program, x, y)."""
+    label = source["label"]
     _seed_generators(seed)
-    module = _run_file(source)
+    module = _run(source)
     build = _find(module, source)
-    x, y = _prepared(module, source["label"], x, y)
+    x, y = _prepared(module, label, x, y)
     _seed_generators(seed)
     seed_frameworks(seed)
-    with explained(source["label"], "{}()".format(source["function"])):
+    with explained(label, "{}()".format(source["function"])):
         built = build(**_wanted(build, seed=seed, input_shape=tuple(x.shape[1:])))
         adapter = adapter_for(built)
         return adapter, adapter.load(built, fit_dtype(x[:2], np.float32, True)), x, y
 
 
-def fit_dtype(array, dtype, is_input):
+def fit_dtype(array: Array, dtype: Any, is_input: bool) -> Array:
     """Floats in the parameters' precision; images of bytes as floats; labels and tokens as int64."""
     if array.dtype.kind == "f" or (is_input and array.dtype == np.uint8):
         return array.astype(dtype, copy=False)
     return array.astype(np.int64) if array.dtype.kind in "biu" else array
 
 
-def _seed_generators(seed):
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-
-
-def _prepared(module, label, x, y):
-    prepare = getattr(module, "prepare", None)
-    if prepare is not None:
-        with explained(label, "prepare(x, y) on x {} {}".format(x.shape, x.dtype)):
-            x, y = prepare(x, y)
-    return np.asarray(x), np.asarray(y)
-
-
 class explained:
     """Turns whatever user code raises into a ProgramError that ends with the user's own lines."""
 
-    def __init__(self, label, doing):
+    def __init__(self, label: str, doing: str) -> None:
         self.label, self.doing = label, doing
 
-    def __enter__(self):
+    def __enter__(self) -> explained:
         return self
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(self, kind: Any, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is None or isinstance(error, ProgramError):
-            return False
+            return
+        if isinstance(error, SamestepError):
+            raise type(error)("{}: {}".format(self.label, error)) from error
         if isinstance(error, ImportError) and missing_framework(error):
             raise FrameworkMissing(_missing_message(self.label, error)) from error
-        last = traceback.format_exception_only(kind, error)[-1].strip()
-        raise ProgramError("{}: {} raised {}\n{}".format(self.label, self.doing, last, _user_frames(trace))) from error
+        message = "{}: {} raised {}".format(self.label, self.doing, described(error))
+        raise ProgramError(message) from error
 
 
-def missing_framework(error):
+def described(error: BaseException) -> str:
+    """The error's own words, then the lines of the user's files that led to it."""
+    *place, last = traceback.format_exception_only(type(error), error)
+    return "\n".join([last.strip(), *user_lines(error.__traceback__), *(line.rstrip() for line in place)])
+
+
+def user_lines(trace: TracebackType | None) -> list[str]:
+    """The user's own entries of a traceback, the last four, and the innermost one, which may be a library's."""
+    frames = [frame for frame in traceback.extract_tb(trace) if not _is_ours(frame)]
+    shown = [frame for frame in frames if not _is_library(frame)][-4:]
+    shown += [frame for frame in frames[-1:] if frame not in shown]
+    return "".join(traceback.format_list(shown)).splitlines()
+
+
+def missing_framework(error: ImportError) -> Any:
     """The framework that a ModuleNotFoundError is about, or None."""
     root = (getattr(error, "name", None) or "").split(".")[0]
     packages = {framework.package: framework for framework in FRAMEWORKS}
     return packages.get(root)
 
 
-def _missing_message(label, error):
+def _is_ours(frame: traceback.FrameSummary) -> bool:
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    folders = tuple(os.path.join(own, folder) + os.sep for folder in ("data", "frameworks", "worker"))
+    return frame.filename.startswith(folders) or frame.filename.startswith("<frozen importlib")
+
+
+def _is_library(frame: traceback.FrameSummary) -> bool:
+    name = frame.filename
+    return "-packages" + os.sep in name or name.startswith((os.path.dirname(os.__file__) + os.sep, "<"))
+
+
+def _missing_message(label: str, error: ImportError) -> str:
     framework = missing_framework(error)
-    return "{}: needs {}, which {} does not have.\nInstall it there: pip install 'samestep[{}]'".format(
-        label, framework.package, sys.executable, framework.extra
+    modern = sys.version_info >= (3, 11)  # samestep itself can be installed there
+    wanted = "'samestep[{}]'".format(framework.extra) if modern else framework.package
+    return "{}: needs {}, which {} does not have.\nInstall it there: {} -m pip install {}".format(
+        label, framework.package, sys.executable, sys.executable, wanted
     )
 
 
-def _user_frames(trace):
-    """The traceback below samestep's own frames, at most the last six entries."""
-    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    inner = [os.path.join(own, folder) for folder in ("worker", "frameworks")]
-    frames = traceback.extract_tb(trace)
-    kept = [f for f in frames if not f.filename.startswith(tuple(inner)) and "importlib" not in f.filename]
-    return "".join(traceback.format_list((kept or frames)[-6:])).rstrip()
+def _seed_generators(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
 
 
-def _run_file(source):
+def _prepared(module: ModuleType, label: str, x: Array, y: Array) -> tuple[Array, Array]:
+    prepare = getattr(module, "prepare", None)
+    if prepare is None:
+        return x, y
+    with explained(label, "prepare(x, y) on x {} {}".format(x.shape, x.dtype)):
+        made = prepare(x, y)
+        if not isinstance(made, (tuple, list)) or len(made) != 2:
+            raise ProgramError(
+                "{}: prepare(x, y) should return (x, y), it returned {}.".format(label, type(made).__name__)
+            )
+        x, y = (np.asarray(part) for part in made)
+    wrong = _unusable(x, y)
+    if wrong:
+        raise ProgramError("{}: what prepare(x, y) returned cannot be trained on: {}".format(label, wrong))
+    return x, y
+
+
+def _unusable(x: Array, y: Array) -> str:
+    """Why no program can train on these rows, or nothing."""
+    if x.ndim == 0 or x.size == 0:
+        return "x is empty, its shape is {}.".format(x.shape)
+    if y.shape[:1] != x.shape[:1]:
+        return "x has {} rows and y has shape {}. Both need one entry a row.".format(len(x), y.shape)
+    for name, array in (("x", x), ("y", y)):
+        if array.dtype.kind not in "biuf":
+            return "{} has dtype {}. Numbers are needed.".format(name, array.dtype)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            return "{} holds NaN or infinite values.".format(name)
+    return ""
+
+
+def _run(source: dict[str, Any]) -> ModuleType:
     with explained(source["label"], "loading it"):
         if source.get("module"):
             return importlib.import_module(source["module"])
         path = source["file"]
-        sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+        sys.meta_path.insert(0, _FrameworksFirst(os.path.dirname(path)))
+        sys.path.insert(0, os.path.dirname(path))
         sys.argv = [path]
-        name = "samestep_program_" + os.path.splitext(os.path.basename(path))[0]
-        spec = importlib.util.spec_from_file_location(name, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-        return module
+        return run_file(path, "samestep_program_" + os.path.splitext(os.path.basename(path))[0])
 
 
-def _find(module, source):
+def run_file(path: str, name: str) -> ModuleType:
+    """Run a file of the user's as the module `name`, always from its source.
+
+    Python's own cache of compiled files takes one for fresh that was edited within the second to the same length.
+    """
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    with open(path, "rb") as file:
+        code = compile(file.read(), path, "exec", dont_inherit=True)
+    exec(code, vars(module))
+    return module
+
+
+class _FrameworksFirst:
+    """Lets a program file be called keras.py: a framework's name means the framework, not a file beside the program."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.names = {framework.package for framework in FRAMEWORKS}
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """The framework as it is found without the program's folder; None for any other module."""
+        if name not in self.names:
+            return None
+        elsewhere = [entry for entry in sys.path if os.path.abspath(entry or ".") != self.folder]
+        return importlib.machinery.PathFinder.find_spec(name, elsewhere)
+
+
+def _find(module: ModuleType, source: dict[str, Any]) -> Any:
     build = getattr(module, source["function"], None)
     if callable(build):
         return build
-    own = sorted(
-        name
-        for name, value in vars(module).items()
-        if inspect.isfunction(value) and value.__module__ == module.__name__
-    )
     raise ProgramError(
         "{}: no function {}().\nsamestep calls it to get the program (a compiled Keras model or a Program). "
         "The file defines: {}. Add one, or name another: FILE.py:NAME".format(
-            source["label"], source["function"], ", ".join(own) or "no functions"
+            source["label"], source["function"], functions_of(module)
         )
     )
 
 
-def _wanted(build, **offered):
+def functions_of(module: ModuleType) -> str:
+    """The names of the functions that a module defines itself, for a message."""
+    own = [n for n, value in vars(module).items() if inspect.isfunction(value) and value.__module__ == module.__name__]
+    return ", ".join(sorted(own)) or "no functions"
+
+
+def _wanted(build: Callable[..., Any], **offered: Any) -> dict[str, Any]:
     """Those of the offered arguments that build names: it may take none, seed, input_shape or both."""
     try:
         names = inspect.signature(build).parameters

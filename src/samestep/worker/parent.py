@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
+import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO, cast
 
 from samestep import errors
 from samestep.worker import messages
+from samestep.worker.ending import MARK, end_family
+from samestep.worker.last_words import LastWords
 
 CHILD = Path(__file__).with_name("child.py")
-LAST_WORDS = 15
-"""Lines of the child's own output that an error quotes."""
+NEEDED = "A Python 3.7 or newer with NumPy is needed."
 
 
 class Worker:
@@ -26,16 +28,21 @@ class Worker:
 
     ``ask`` sends a request and waits for the answer; ``send`` and ``receive`` do the two halves, so
     that two workers can work at once. Leaving the ``with`` block kills the child and everything it
-    started; if this process is killed itself, the child sees the line close and does the same.
+    started. If this process ends in any other way, the lifeline to the child closes, and a guard beside
+    the child does the same.
     """
 
     def __init__(self, label: str, *, python: str | None = None, timeout: float = 300.0) -> None:
         self.label, self.timeout = label, timeout
         self.on_progress: Callable[[int, int], None] = lambda done, total: None
-        self._said = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - append: reading must not move where the child writes
-        self._process = self._start(python or sys.executable)
+        self._python, self._mark, self._ready = python or sys.executable, uuid.uuid4().hex, False
+        self._process = self._start()
+        self._said = LastWords(_stream(self._process.stderr))
         self._answers: queue.Queue[dict[str, Any] | BaseException] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._readers = [threading.Thread(target=job, daemon=True) for job in (self._listen, self._said.hear)]
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        for thread in (*self._readers, self._watcher):
+            thread.start()
 
     def __enter__(self) -> Worker:
         return self
@@ -50,21 +57,19 @@ class Worker:
 
     def send(self, do: str, **arguments: Any) -> None:
         """Send a request; its answer must be received before the next one is sent."""
+        if not self._ready:
+            self._doing = "start"
+            self._ready = bool(self._next()["ready"])
         self._doing = do
         try:
-            messages.write(self._process.stdin, {"do": do, "with": arguments})
+            messages.write(_stream(self._process.stdin), {"do": do, "with": arguments})
         except OSError as error:
-            raise self._death() from error
+            raise self._death(error) from error
 
     def receive(self) -> Any:
         """Wait for the answer to the last request; silence longer than the timeout is a hang."""
         while True:
-            try:
-                message = self._answers.get(timeout=self.timeout)
-            except queue.Empty:
-                raise self._hang() from None
-            if isinstance(message, BaseException):
-                raise self._death() from message
+            message = self._next()
             if "progress" in message:
                 self.on_progress(*message["progress"])
             elif "error" in message:
@@ -74,66 +79,103 @@ class Worker:
 
     def close(self) -> None:
         """Kill the child and all that it started."""
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
+        if self._process.poll() is None:
             self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            try:
-                if stream:
-                    stream.close()
-            except OSError:
-                pass  # a frame was cut short by the kill
-        self._said.close()
+        self._watcher.join()
+        streams = [self._process.stdin, self._lifeline]
+        for reader, stream in zip(self._readers, (self._process.stdout, self._process.stderr), strict=True):
+            streams += [] if reader.is_alive() else [stream]
+        for stream in streams:
+            with contextlib.suppress(OSError):  # a frame was cut short by the kill
+                _stream(stream).close()
 
-    def _start(self, python: str) -> subprocess.Popen[bytes]:
-        environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
+    def _start(self) -> subprocess.Popen[bytes]:
+        environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, MARK: self._mark}
+        theirs, ours = os.pipe()
+        self._lifeline = os.fdopen(ours, "wb")
         try:
             return subprocess.Popen(
-                [python, "-u", str(CHILD)],
+                [self._python, "-u", str(CHILD), str(theirs)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._said,
+                stderr=subprocess.PIPE,
                 env=environment,
+                pass_fds=[theirs],
                 start_new_session=True,
             )
         except OSError as error:
-            raise errors.UsageError(f"cannot start the interpreter {python}: {error.strerror}") from error
+            self._lifeline.close()
+            raise errors.UsageError(
+                f"{self.label}: cannot start the interpreter {self._python}: {error.strerror}. {NEEDED}"
+            ) from error
+        finally:
+            os.close(theirs)
+
+    def _next(self) -> dict[str, Any]:
+        try:
+            message = self._answers.get(timeout=self.timeout)
+        except queue.Empty:
+            raise self._hang() from None
+        if isinstance(message, BaseException):
+            raise self._death(message) from message
+        return message
 
     def _listen(self) -> None:
         try:
             while True:
-                self._answers.put(messages.read(self._process.stdout))
-        except BaseException as error:
+                self._answers.put(messages.read(_stream(self._process.stdout)))
+        except EOFError:
+            pass  # the watcher knows more
+        except Exception as error:
+            self._process.kill()  # nothing that follows on the line could be understood
             self._answers.put(error)
 
-    def _death(self) -> errors.WorkerError:
-        try:
-            code = self._process.wait(timeout=5)
-            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
-        except subprocess.TimeoutExpired:
-            how = "closed the line"
+    def _watch(self) -> None:
+        """End what a dead child leaves behind, and say that it is dead after all that it said before."""
+        self._process.wait()
+        end_family(self._process.pid, self._mark)
+        for reader in self._readers:
+            reader.join(timeout=2)  # a process that nobody can find may still hold the other end
+        self._answers.put(EOFError("the child process has ended"))
+
+    def _death(self, error: BaseException) -> errors.SamestepError:
+        how = self._how_it_ended(error)
+        if not self._ready:
+            return errors.UsageError(
+                f"{self.label}: the interpreter {self._python} could not be used, it {how}. {NEEDED}{self._said.quote()}"
+            )
         return errors.WorkerError(
             f"{self.label}: its process {how} during {self._doing!r}. It should stay alive and answer."
-            f"{self._last_words()}"
+            f"{self._said.quote()}"
         )
 
+    def _how_it_ended(self, error: BaseException) -> str:
+        if isinstance(error, ValueError):
+            return f"garbled the line ({error})"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(timeout=2)
+            self._watcher.join()
+            return f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit status {code}"
+        self.close()
+        return "closed the line"
+
     def _hang(self) -> errors.WorkerError:
-        if hasattr(signal, "SIGUSR1"):
-            self._process.send_signal(signal.SIGUSR1)  # faulthandler writes where each thread is
+        if self._ready:
+            self._process.send_signal(signal.SIGUSR1)  # faulthandler writes where it is
             threading.Event().wait(0.5)
-        words = self._last_words()
         self.close()
         return errors.WorkerError(
             f"{self.label}: no answer to {self._doing!r} for {self.timeout:g} s, so its process was ended. "
-            f"If it is only slow, allow more with --timeout SECONDS.{words}"
+            f"If it is only slow, allow more with --timeout SECONDS.{self._said.quote()}"
         )
 
-    def _last_words(self) -> str:
-        if self._said.closed:
-            return ""
-        self._said.seek(0, os.SEEK_END)
-        self._said.seek(max(0, self._said.tell() - 20_000))
-        lines = self._said.read().decode("utf-8", "replace").splitlines()[-LAST_WORDS:]
-        return "\nIts last words:\n  " + "\n  ".join(lines) if lines else " It said nothing."
+
+def _stream(stream: IO[bytes] | None) -> BinaryIO:
+    return cast(BinaryIO, stream)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
