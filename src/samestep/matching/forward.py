@@ -103,22 +103,13 @@ def _first_without_twin(left: Reaction, right: Reaction, kind: str, twins: list[
     later = [pair for pair in later if left.seen[pair[0]].shape == right.seen[pair[1]].shape]
     if not later:
         return None
-    first = _first_of_coarser(lefts, rights, later)
-    times, one, other = min((_quick(left, a, right.seen[b]), a, b) for a, b in first)
+    coarser, place = (lefts, 0) if len(lefts) <= len(rights) else (rights, 1)
+    first = min((pair[place] for pair in later), key=coarser.index)
+    times, one, other = min((_quick(left, a, right.seen[b]), a, b) for a, b in later if first in (a, b))
     if times < floor.ROUNDING:
         return None
     times = distance(left, one, right, other)
-    return Comparison(_name(one if len(lefts) <= len(rights) else other), step, times, *_worst(left, one, right, other))
-
-
-def _first_of_coarser(lefts: list[str], rights: list[str], later: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    place = 0 if len(lefts) <= len(rights) else 1
-    return [pair for pair in later if pair[place] == later[0][place]] if place == 0 else _first_right(rights, later)
-
-
-def _first_right(rights: list[str], later: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    first = min((pair[1] for pair in later), key=rights.index)
-    return [pair for pair in later if pair[1] == first]
+    return Comparison(_name(first), step, times, *_worst(left, one, right, other))
 
 
 def _keys(side: Reaction, kind: str) -> list[str]:

@@ -25,8 +25,6 @@ def resolve(name: str) -> Source:
     head, _, tail = name.rpartition(":") if ":" in name else (name, "", "")
     if head.endswith(".py"):
         return _file(head, tail or "build", name)
-    if name.endswith(".py"):
-        return _file(name, "build", name)
     return _experiment(head, tail)
 
 
@@ -46,6 +44,8 @@ def pair(left: str, right: str | None, frameworks: str | None) -> tuple[Source, 
 
 
 def _file(path: str, function: str, label: str) -> Source:
+    if Path(path).is_dir():
+        raise UsageError(f"{path}: is a folder. Give a file in it that defines {function}().")
     if not Path(path).is_file():
         raise UsageError(f"{path}: there is no such file.")
     return Source(label=label, function=function, file=str(Path(path).resolve()))
@@ -54,13 +54,15 @@ def _file(path: str, function: str, label: str) -> Source:
 def _experiment(name: str, framework: str) -> Source:
     if name not in EXPERIMENTS:
         near = difflib.get_close_matches(name, EXPERIMENTS, n=1)
+        near = [f"{name}.py"] if Path(f"{name}.py").is_file() else near
         hint = f" Did you mean {near[0]}?" if near else ""
         raise UsageError(
             f"no program is called {name!r}.{hint} Give FILE.py, FILE.py:function, or an experiment: {', '.join(EXPERIMENTS)}."
         )
+    if not framework:
+        choices = ", ".join(f"{name}:{written}" for written in EXPERIMENTS[name])
+        raise UsageError(f"{name}: in which framework? Beside a second program, give one of {choices}.")
     if framework not in EXPERIMENTS[name]:
-        raise UsageError(
-            f"{name} is not written in {framework or 'no framework'!r}. It is in {', '.join(EXPERIMENTS[name])}."
-        )
+        raise UsageError(f"{name} is not written in {framework!r}. It is in {', '.join(EXPERIMENTS[name])}.")
     module = f"samestep.experiments.{name.replace('-', '_')}.{framework}"
     return Source(label=f"{name}:{framework}", module=module)
