@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+import traceback
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +30,7 @@ class Exit(IntEnum):
     DIFFERENT = 1
     BAD_INPUT = 2
     UNDECIDED = 3
+    CRASHED = 70
     INTERRUPTED = 130
 
 
@@ -46,7 +50,9 @@ def main() -> None:
         if hasattr(error, "format_message"):  # a usage error of the command line itself
             _say(f"samestep: {error.format_message()}\nSee samestep --help.")
             sys.exit(Exit.BAD_INPUT)
-        raise
+        traceback.print_exc()
+        _say("samestep: this is a mistake in samestep, not an answer. Please report the lines above.")
+        sys.exit(Exit.CRASHED)
 
 
 def _version(wanted: bool) -> None:
@@ -78,7 +84,9 @@ def match(
     batch_size: Annotated[int, typer.Option(help="Rows in a batch.")] = 32,
     epochs: Annotated[int | None, typer.Option(help="Length of the free run in epochs [default: 3].")] = None,
     steps: Annotated[int | None, typer.Option(help="Length of the free run in steps, instead of epochs.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of initial weights and of the perturbations.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Seed of initial weights and of the perturbations.")
+    ] = 0,
     own_init: Annotated[
         bool, typer.Option("--own-init", help="Keep each side's own initial weights, and judge their distributions.")
     ] = False,
@@ -88,7 +96,9 @@ def match(
     right_python: Annotated[
         str | None, typer.Option(metavar="PATH", help="The interpreter that runs the right program.")
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds of silence after which a program counts as hung.")] = 300.0,
+    timeout: Annotated[
+        float, typer.Option(min=1.0, help="Seconds of silence after which a program counts as hung.")
+    ] = 300.0,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as JSON.")] = None,
 ) -> None:
     """Do two programs train the same network, apart from rounding?
@@ -98,7 +108,8 @@ def match(
     from samestep import matching
     from samestep.report import text
 
-    _check_writable(json)
+    if json is not None:
+        _check_writable(json)
     with text.progress() as show:
         result = matching.match(
             left,
@@ -115,16 +126,26 @@ def match(
             timeout=timeout,
             progress=show,
         )
+    with contextlib.suppress(SystemExit):  # a reader such as head has left: what was found stays the exit status
+        text.show(text.match_report(result))
     if json is not None:
-        json.write_text(result.to_json() + "\n", encoding="utf-8")
-    text.show(text.match_report(result))
+        _write(json, result.to_json() + "\n")
     raise typer.Exit(result.exit_status)
 
 
-def _check_writable(path: Path | None) -> None:
+def _check_writable(path: Path) -> None:
     """Say before the work, not after it, that the result could not be written."""
-    if path is not None and not path.resolve().parent.is_dir():
+    if not path.resolve().parent.is_dir():
         raise errors.UsageError(f"--json {path}: the folder {path.resolve().parent} does not exist.")
+    if path.is_dir() or not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
+        raise errors.UsageError(f"--json {path}: cannot be written. Name a file in a folder that you may write to.")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise errors.UsageError(f"--json {path}: the result could not be written: {error.strerror}.") from error
 
 
 def _say(message: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samestep.errors import DataError, UsageError
+from samestep.worker.loading import described, functions_of, run_file
+
+Arrays = tuple[NDArray[Any], NDArray[Any]]
+"""x and y."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +35,20 @@ def load(source: str | tuple[Any, Any]) -> Dataset:
     Raises UsageError for a name that is none of these and DataError for data that cannot be used.
     """
     if not isinstance(source, str):
-        return _checked("arrays", *(np.asarray(part) for part in source))
+        return _checked("arrays", *_as_pair("arrays", source))
     if source in LOADERS:
         return _checked(source, *LOADERS[source]())
-    path, _, function = source.partition(":")
+    path, _, function = source.rpartition(":") if ":" in source else (source, "", "")
     if path.endswith(".py"):
-        return _checked(source, *_from_function(Path(path), function))
+        return _checked(source, *_from_function(Path(path), function or "data"))
     if path.endswith(".npz"):
         return _checked(source, *_from_file(Path(source)))
+    if Path(source).exists():
+        raise UsageError(f"{source}: data is read from a FILE.npz, or made by a FILE.py:function.")
     raise UsageError(f"no data is called {source!r}. Known: {', '.join(LOADERS)}, a FILE.npz, or FILE.py:function.")
 
 
-def _digits() -> tuple[NDArray[Any], NDArray[Any]]:
+def _digits() -> Arrays:
     """scikit-learn's handwritten digits: x float32 (1797, 64) in 0–1, y int64 (1797,)."""
     from sklearn.datasets import load_digits
 
@@ -50,7 +56,7 @@ def _digits() -> tuple[NDArray[Any], NDArray[Any]]:
     return (digits.data / 16.0).astype(np.float32), digits.target.astype(np.int64)
 
 
-def _mnist() -> tuple[NDArray[Any], NDArray[Any]]:
+def _mnist() -> Arrays:
     """MNIST: x uint8 (60000, 28, 28), y (60000,), from SAMESTEP_DATA or Keras's cache."""
     folders = [Path(os.environ["SAMESTEP_DATA"])] if "SAMESTEP_DATA" in os.environ else []
     folders.append(Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets")
@@ -67,46 +73,55 @@ def _mnist() -> tuple[NDArray[Any], NDArray[Any]]:
     )
 
 
-LOADERS: dict[str, Callable[[], tuple[NDArray[Any], NDArray[Any]]]] = {"digits": _digits, "mnist": _mnist}
+LOADERS: dict[str, Callable[[], Arrays]] = {"digits": _digits, "mnist": _mnist}
 
 
-def _from_file(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
-    if not path.exists():
-        raise DataError(f"{path}: there is no such file.")
+def _from_file(path: Path) -> Arrays:
+    _check_is_file(path)
     try:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is empty" if path.stat().st_size == 0 else "it is no zip archive")
         with np.load(path, allow_pickle=False) as arrays:
             return _pick(path.name, {name: arrays[name] for name in arrays.files if not name.endswith("_test")})
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{path}: cannot be read as an .npz file of plain arrays ({error or type(error).__name__}).\n"
             "Write one with numpy.savez(FILE, x=…, y=…)."
         ) from error
 
 
-def _from_function(path: Path, function: str) -> tuple[NDArray[Any], NDArray[Any]]:
+def _from_function(path: Path, function: str) -> Arrays:
+    """Run the user's file and call its function, which returns (x, y) or {"x": …, "y": …}."""
+    _check_is_file(path)
+    name = f"{path}:{function}"
+    try:
+        module = run_file(str(path.resolve()), f"samestep_data_{path.stem}")
+        if not hasattr(module, function):
+            raise DataError(f"{path}: no function {function}(). The file defines: {functions_of(module)}.")
+        made = getattr(module, function)()
+    except DataError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise DataError(f"{name} raised {described(error)}") from error
+    if isinstance(made, dict):
+        return _pick(name, made)
+    return _as_pair(name, made)
+
+
+def _as_pair(name: str, made: Any) -> Arrays:
+    if not isinstance(made, (tuple, list)) or len(made) != 2:
+        raise DataError(f"{name} should return (x, y), it returned {type(made).__name__}.")
+    return np.asarray(made[0]), np.asarray(made[1])
+
+
+def _check_is_file(path: Path) -> None:
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder, a file is expected.")
     if not path.exists():
         raise DataError(f"{path}: there is no such file.")
-    spec = importlib.util.spec_from_file_location(f"samestep_data_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-        made = getattr(module, function or "data")()
-    except Exception as error:
-        raise DataError(f"{path}:{function or 'data'}: {type(error).__name__}: {error}") from error
-    if isinstance(made, dict):
-        return _pick(str(path), made)
-    try:
-        x, y = made
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"{path}:{function or 'data'} should return (x, y), it returned {type(made).__name__}."
-        ) from error
-    return np.asarray(x), np.asarray(y)
 
 
-def _pick(name: str, arrays: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _pick(name: str, arrays: dict[str, Any]) -> Arrays:
     for suffix in ("", "_train"):
         if f"x{suffix}" in arrays and f"y{suffix}" in arrays:
             return np.asarray(arrays[f"x{suffix}"]), np.asarray(arrays[f"y{suffix}"])
@@ -115,8 +130,8 @@ def _pick(name: str, arrays: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any]
 
 
 def _checked(name: str, x: NDArray[Any], y: NDArray[Any]) -> Dataset:
-    if len(x.shape) == 0 or len(x) == 0:
-        raise DataError(f"{name}: x has no rows (shape {x.shape}). At least one row is needed.")
+    if x.ndim == 0 or x.size == 0:
+        raise DataError(f"{name}: x is empty, its shape is {x.shape}. At least one row is needed.")
     if y.shape[:1] != x.shape[:1]:
         raise DataError(f"{name}: x has {len(x)} rows and y has shape {y.shape}. Both need one entry a row.")
     for label, array in (("x", x), ("y", y)):
