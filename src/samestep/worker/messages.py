@@ -97,10 +97,10 @@ def _pack_array(array: np.ndarray[Any, Any], blocks: list[bytes]) -> Any:
 def _native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The array in a dtype of NumPy's own and the machine's byte order; bfloat16 and 8-bit floats are exact in float32."""
     dtype = array.dtype
-    if dtype.kind in "biufc" and dtype == np.dtype(dtype.str):
-        return array.astype(dtype.newbyteorder("="), copy=False)
-    if dtype.kind in "Vfiu" and dtype.names is None and dtype.type is not np.void:
+    if dtype.isbuiltin == 2:  # a type that another package registered with NumPy
         return array.astype(np.float32)
+    if dtype.kind in "biufc":
+        return array.astype(dtype.newbyteorder("="), copy=False)
     raise TypeError("an array of dtype {} cannot be sent: numbers are needed".format(dtype))
 
 
