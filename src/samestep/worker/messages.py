@@ -81,7 +81,8 @@ def _pack(value: Any, blocks: list[bytes]) -> Any:
     if isinstance(value, (list, tuple)):
         return [_pack(item, blocks) for item in value]
     if isinstance(value, np.generic):
-        return value.item() if isinstance(value.item(), (bool, int, float, str)) else _pack(np.asarray(value), blocks)
+        # a float stays an array: its precision says how near to it another one can be
+        return value.item() if isinstance(value.item(), (bool, int, str)) else _pack(np.asarray(value), blocks)
     if isinstance(value, np.ndarray):
         return _pack_array(value, blocks)
     return value
