@@ -3,23 +3,39 @@
 Epoch figures are means over rows, so that a partial last batch counts by its size.
 """
 
+from __future__ import annotations
+
+from typing import Any, Callable, Iterator
+
 import numpy as np
 
+OneBatch = Callable[[Any, Any], Any]
+"""From x and y of one batch to (loss, {metric: value})."""
 
-def in_order(x, y, batch_size, epoch):
+
+def in_order(x: Any, y: Any, batch_size: int, epoch: int) -> Iterator[tuple[Any, Any]]:
     """Batches in the order of the rows; a partial last batch is kept."""
     for start in range(0, len(x), batch_size):
         yield x[start : start + batch_size], y[start : start + batch_size]
 
 
-def show_batches(own, x, y, batch_size, epochs, see):
+def show_batches(own: Any, x: Any, y: Any, batch_size: int, epochs: int, see: Callable[..., None]) -> None:
     """Call see(epoch, x, y) for each batch of the program's own pipeline, or of the rows in order."""
     for epoch in range(epochs):
         for x_batch, y_batch in (own or in_order)(x, y, batch_size, epoch):
             see(epoch, x_batch, y_batch)
 
 
-def train_loop(one_step, own, x, y, batch_size, epochs, steps, watch):
+def train_loop(
+    one_step: OneBatch,
+    own: Any,
+    x: Any,
+    y: Any,
+    batch_size: int,
+    epochs: int,
+    steps: int | None,
+    watch: Callable[[int, int], None],
+) -> dict[str, Any]:
     """Train; one_step(x, y) updates the program and returns (loss, {metric: value}).
 
     Returns ``running_loss``, float64 (steps,): after each step the mean loss over the rows of its epoch so far, as Keras
@@ -44,7 +60,7 @@ def train_loop(one_step, own, x, y, batch_size, epochs, steps, watch):
     return {"running_loss": np.array(running, np.float64), "epochs": rows_of_epochs}
 
 
-def evaluate_loop(one_batch, x, y, batch_size):
+def evaluate_loop(one_batch: OneBatch, x: Any, y: Any, batch_size: int) -> dict[str, float]:
     """Means over rows of what one_batch(x, y) returns, (loss, {metric: value})."""
     means = _Means()
     for x_batch, y_batch in in_order(x, y, batch_size, 0):
@@ -54,16 +70,17 @@ def evaluate_loop(one_batch, x, y, batch_size):
 
 
 class _Means:
-    def __init__(self):
-        self.rows, self.sums = 0, {}
+    def __init__(self) -> None:
+        self.rows = 0
+        self.sums: dict[str, float] = {}
 
-    def add(self, rows, values):
+    def add(self, rows: int, values: dict[str, Any]) -> None:
         self.rows += rows
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + rows * float(np.mean(value))
 
-    def value(self, name):
+    def value(self, name: str) -> float:
         return self.sums[name] / self.rows
 
-    def values(self):
+    def values(self) -> dict[str, float]:
         return {name: self.value(name) for name in sorted(self.sums)}

@@ -4,6 +4,8 @@ A role says what a slot holds, so that two slots of the same role can stand for 
 ``momentum`` is a sum of gradients, ``rated_momentum`` one of gradients times minus the learning rate.
 """
 
+from __future__ import annotations
+
 ROLES = {
     # Keras 3, keras/src/optimizers/*.py: (class, attribute without underscores around it)
     ("Adam", "momentums"): "first_moment",
@@ -41,10 +43,14 @@ ROLES = {
     ("ApplyCenteredRMSProp", "mom"): "rated_update",
     ("ApplyCenteredRMSProp", "mg"): "mean_gradient",
     ("ApplyAdagrad", "accum"): "accumulator",
+    ("ApplyAdagradV2", "accum"): "accumulator",
+    ("ApplyProximalAdagrad", "accum"): "accumulator",
     ("ApplyAdadelta", "accum"): "accumulated_grad",
     ("ApplyAdadelta", "accum_update"): "accumulated_delta_var",
     ("ApplyFtrl", "accum"): "accumulator",
     ("ApplyFtrl", "linear"): "linear",
+    ("ApplyFtrlV2", "accum"): "accumulator",
+    ("ApplyFtrlV2", "linear"): "linear",
     # tf.compat.v1.train optimizers used eagerly: (class, slot)
     ("AdamOptimizer", "m"): "first_moment",
     ("AdamOptimizer", "v"): "second_moment",
@@ -55,11 +61,11 @@ ROLES = {
 }
 
 
-def role(kind, slot):
+def role(kind: str, slot: str) -> str:
     """The role of a slot; a slot that is not listed keeps its own name."""
     return ROLES.get((kind, slot), slot)
 
 
-def slot_key(slot_role, parameter):
+def slot_key(slot_role: str, parameter: str) -> str:
     """How a slot is named in a state: its role, then the parameter that it belongs to."""
     return "{}|{}".format(slot_role, parameter)
