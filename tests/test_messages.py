@@ -158,7 +158,9 @@ def test_any_bytes_at_all_are_refused(data):
         messages.read(io.BytesIO(data))
 
 
-@pytest.mark.parametrize("claims", [{"payload_size": 2**60}, {"payload_size": 2**39}, {"header_size": 2**32 - 1}], ids=str)
+@pytest.mark.parametrize(
+    "claims", [{"payload_size": 2**60}, {"payload_size": 2**39}, {"header_size": 2**32 - 1}], ids=str
+)
 def test_a_frame_that_claims_much_and_brings_little_allocates_little(claims):
     stream = io.BytesIO(frame({}, **claims))
     tracemalloc.start()

@@ -37,12 +37,10 @@ class Exit(IntEnum):
 def main() -> None:
     """Run the command line; errors are one message on standard error and exit status 2."""
     try:
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False))
     except errors.SamestepError as error:
         _say(f"samestep: {error}")
         sys.exit(Exit.BAD_INPUT)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         _say("samestep: interrupted. Every program that it started has been ended.")
         sys.exit(Exit.INTERRUPTED)

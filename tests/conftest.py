@@ -1,0 +1,78 @@
+"""Program files, and the command line, for tests of what goes wrong around a program."""
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from samestep import cli
+
+NUMPY_FRAMEWORK = Path(__file__).with_name("numpy_framework.py")
+LINEAR = "from numpy_framework import Program\ndef build():\n    return Program({})\n"
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Writes a program file, ``numpy_framework`` beside it, and returns its path."""
+
+    def write(source, name="program.py"):
+        shutil.copy(NUMPY_FRAMEWORK, tmp_path)
+        path = tmp_path / name
+        path.write_text(textwrap.dedent(source))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def linear(program):
+    """Writes a program that works, with these arguments of its Program, and returns its path."""
+    return lambda arguments="", name="linear.py": program(LINEAR.format(arguments), name)
+
+
+@pytest.fixture
+def samestep(tmp_path):
+    """Runs the command line in a process of its own."""
+
+    def run(*arguments, **options):
+        return subprocess.run(
+            [sys.executable, "-m", "samestep", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            cwd=tmp_path,
+            env={**os.environ, **options.pop("env", {})},
+            **options,
+        )
+
+    return run
+
+
+@pytest.fixture
+def refused(monkeypatch, capfd):
+    """Runs the command line, which must refuse its input; returns the one message that it gives."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["samestep", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        said = capfd.readouterr()
+        assert stop.value.code == cli.Exit.BAD_INPUT, said.err
+        assert said.out == ""
+        assert_one_clear_message(said.err)
+        return said.err
+
+    return run
+
+
+def assert_one_clear_message(text):
+    """One message, without Python's traceback and without a line of samestep's own code."""
+    assert text.startswith("samestep: ")
+    assert text.count("samestep: ") == 1
+    assert "Traceback" not in text
+    package = str(Path(cli.__file__).parent)
+    assert package not in text.replace(os.path.join(package, "experiments"), "")
