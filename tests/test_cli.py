@@ -10,9 +10,9 @@ import sys
 import threading
 
 import pytest
-from conftest import LINEAR, NUMPY_FRAMEWORK
 
 import samestep as package
+from conftest import LINEAR, NUMPY_FRAMEWORK
 from samestep import cli
 from samestep.results import MatchResult
 

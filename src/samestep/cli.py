@@ -37,20 +37,26 @@ class Exit(IntEnum):
 def main() -> None:
     """Run the command line; errors are one message on standard error and exit status 2."""
     try:
-        sys.exit(app(standalone_mode=False))
+        status = app(standalone_mode=False)
     except errors.SamestepError as error:
         _say(f"samestep: {error}")
-        sys.exit(Exit.BAD_INPUT)
+        status = Exit.BAD_INPUT
     except (KeyboardInterrupt, typer.Abort):
-        _say("samestep: interrupted. Every program that it started has been ended.")
-        sys.exit(Exit.INTERRUPTED)
+        status = Exit.INTERRUPTED
     except Exception as error:
-        if hasattr(error, "format_message"):  # a usage error of the command line itself
-            _say(f"samestep: {error.format_message()}\nSee samestep --help.")
-            sys.exit(Exit.BAD_INPUT)
-        traceback.print_exc()
-        _say("samestep: this is a mistake in samestep, not an answer. Please report the lines above.")
-        sys.exit(Exit.CRASHED)
+        status = _explain(error)
+    if status == Exit.INTERRUPTED:  # Typer makes it of Ctrl-C too
+        _say("samestep: interrupted. Every program that it started has been ended.")
+    sys.exit(status)
+
+
+def _explain(error: Exception) -> Exit:
+    if hasattr(error, "format_message"):  # a usage error of the command line itself
+        _say(f"samestep: {error.format_message()}\nSee samestep --help.")
+        return Exit.BAD_INPUT
+    traceback.print_exception(error)
+    _say("samestep: this is a mistake in samestep, not an answer. Please report the lines above.")
+    return Exit.CRASHED
 
 
 def _version(wanted: bool) -> None:

@@ -12,6 +12,7 @@ LINES = 15
 """Lines of it that an error quotes."""
 WIDTH = 200
 OWN_FRAME = re.compile(r'File ".*(samestep/worker/|samestep/frameworks/|importlib[/.])')
+OTHER_THREAD = re.compile(r"^Thread .*\n(?:  .*\n?)*", re.MULTILINE)
 CURRENT_THREAD = re.compile(r"^Current thread .*\n(?:  .*\n?)*", re.MULTILINE)
 
 
@@ -39,9 +40,10 @@ def quoted(text: str) -> list[str]:
     A traceback that is still too long keeps both ends, since the user's own line may be at either.
     """
     traces = list(CURRENT_THREAD.finditer(text))
-    said = CURRENT_THREAD.sub("", text[: traces[-1].start()] if traces else text).splitlines()
+    said = text[: traces[-1].start()] if traces else text
+    said_lines = OTHER_THREAD.sub("", CURRENT_THREAD.sub("", said)).splitlines()
     trace = [line for line in traces[-1].group().splitlines() if not OWN_FRAME.search(line)] if traces else []
-    before = said[-max(3, LINES - len(trace)) :]
+    before = said_lines[-max(3, LINES - len(trace)) :]
     return [line[:WIDTH] for line in [*before, *_both_ends(trace, LINES - 3)]]
 
 
