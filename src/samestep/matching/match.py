@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from samestep import data as datasets
 from samestep.errors import ProgramError, UsageError
@@ -198,10 +199,14 @@ class _Match:
         size = self.task.batch_size
         first = step % self.task.steps_per_epoch * size
         left, right = self.sides.ask("rows", start=first, stop=first + size)
-        # the same bytes on both sides, unless the right program wants its data in another form
-        shared = {name: left[name] if left[name].shape == right[name].shape else right[name] for name in ("x", "y")}
+        shared = {name: _as_wanted(left[name], right[name]) for name in ("x", "y")}
         rows = min(len(self.task.dataset.x), 2 * size + max(1, size // 3))
         return stages.observe(self.sides, state, (left, shared), step, rows, size, self.rng)
+
+
+def _as_wanted(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+    """The left side's rows in the right side's precision; the right side's own where it wants another form."""
+    return left.astype(right.dtype, copy=False) if left.shape == right.shape else right
 
 
 def _check_shapes(worker: Worker, description: dict[str, Any], data: str) -> None:
