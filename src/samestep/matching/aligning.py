@@ -6,6 +6,7 @@ import difflib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,8 @@ class Alignment:
 def align(left: Sequence[Mapping[str, Any]], right: Sequence[Mapping[str, Any]]) -> Alignment:
     """Pair tensors, each given as {"name", "shape", "dtype"}, in order, by shape up to a permutation of axes.
 
-    Where the orders differ, the longest run of shapes in common order is paired first and the rest by
-    shape and nearness of name.
+    Where the orders differ, the most that are in common order are paired first and the rest by shape
+    and nearness of name.
     """
     rest_left, rest_right = list(left), list(right)
     pairs: list[Pair] = []
@@ -67,7 +68,7 @@ def align(left: Sequence[Mapping[str, Any]], right: Sequence[Mapping[str, Any]])
     for one in list(rest_left):
         candidates = [other for other in rest_right if _kind(other) == _kind(one)]
         if candidates:
-            other = max(candidates, key=lambda c: difflib.SequenceMatcher(None, one["name"], c["name"]).ratio())
+            other = max(candidates, key=partial(_nearness, one))
             pairs.append(_pair(one, other))
             rest_left.remove(one)
             rest_right.remove(other)
@@ -90,8 +91,38 @@ def _named(entry: Mapping[str, Any]) -> str:
 def _in_common_order(
     left: Sequence[Mapping[str, Any]], right: Sequence[Mapping[str, Any]]
 ) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    matcher = difflib.SequenceMatcher(None, [_kind(e) for e in left], [_kind(e) for e in right], autojunk=False)
-    return [(left[i + k], right[j + k]) for i, j, size in matcher.get_matching_blocks() for k in range(size)]
+    """The most pairs of one kind that cross no other; of as many, those whose names are nearest."""
+    if [_kind(one) for one in left] == [_kind(other) for other in right]:
+        return list(zip(left, right, strict=True))
+    best: dict[tuple[int, int], tuple[int, float]] = {}  # (i, j): pairs and nearness of left[i:] and right[j:]
+    for i, j in itertools.product(range(len(left), -1, -1), range(len(right), -1, -1)):
+        best[i, j] = max((value for value, *_ in _ways(left, right, i, j, best)), default=(0, 0.0))
+    pairs, i, j = [], 0, 0
+    while best[i, j][0]:
+        _, paired, i_next, j_next = max(_ways(left, right, i, j, best), key=lambda way: way[0])
+        if paired:
+            pairs.append((left[i], right[j]))
+        i, j = i_next, j_next
+    return pairs
+
+
+def _ways(
+    left: Sequence[Mapping[str, Any]],
+    right: Sequence[Mapping[str, Any]],
+    i: int,
+    j: int,
+    best: Mapping[tuple[int, int], tuple[int, float]],
+) -> list[tuple[tuple[int, float], bool, int, int]]:
+    """What can be done with left[i] and right[j], pair them or pass over one, and what it comes to: value, paired, i, j."""
+    ways = [(best[k, m], False, k, m) for k, m in ((i + 1, j), (i, j + 1)) if k <= len(left) and m <= len(right)]
+    if i < len(left) and j < len(right) and _kind(left[i]) == _kind(right[j]):
+        count, nearness = best[i + 1, j + 1]
+        ways.append(((count + 1, nearness + _nearness(left[i], right[j])), True, i + 1, j + 1))
+    return ways
+
+
+def _nearness(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    return difflib.SequenceMatcher(None, one["name"], other["name"], autojunk=False).ratio()
 
 
 def _pair(one: Mapping[str, Any], other: Mapping[str, Any]) -> Pair:
