@@ -73,6 +73,7 @@ def assert_one_clear_message(text):
     """One message, without Python's traceback and without a line of samestep's own code."""
     assert text.startswith("samestep: ")
     assert text.count("samestep: ") == 1
+    assert not text.startswith("samestep: program"), "which side is it?"
     assert "Traceback" not in text
     package = str(Path(cli.__file__).parent)
     assert package not in text.replace(os.path.join(package, "experiments"), "")

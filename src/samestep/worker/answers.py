@@ -28,6 +28,7 @@ class Session:
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to one request: ``{"answer": …}`` or ``{"error": …}``; never raises."""
+        self.label = request["with"].get("source", {}).get("label", self.label)
         try:
             with explained(self.label, request["do"]):
                 return {"answer": getattr(self, "do_" + request["do"])(**request["with"])}
@@ -36,7 +37,6 @@ class Session:
 
     def do_load(self, source: dict[str, Any], seed: int, x: Array, y: Array) -> Answer:
         """Run the program file: its prepare(x, y), if it has one, on the training data, then its build()."""
-        self.label = source["label"]
         self.adapter, self.program, x, y = load(source, seed, x, y)
         dtype = self._float_dtype()
         self.x, self.y = fit_dtype(x, dtype, True), fit_dtype(y, dtype, False)

@@ -14,9 +14,14 @@ import signal
 import sys
 from typing import Any, BinaryIO
 
+NO_NUMPY = 96
+"""The exit status of a child whose interpreter has no NumPy."""
+
 
 def main() -> None:
     """Say that it is ready, then answer requests until the line is closed."""
+    if importlib.util.find_spec("numpy") is None:
+        sys.exit(NO_NUMPY)
     incoming, outgoing = _take_over_stdio()
     _make_samestep_importable()
     _guard_against_orphans(int(sys.argv[1]))

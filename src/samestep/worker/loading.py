@@ -57,9 +57,11 @@ class explained:
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: TracebackType | None) -> None:
-        if error is None or isinstance(error, ProgramError):
+        if error is None:
             return
         if isinstance(error, SamestepError):
+            if str(error).startswith(self.label + ":"):
+                return
             raise type(error)("{}: {}".format(self.label, error)) from error
         if isinstance(error, ImportError) and missing_framework(error):
             raise FrameworkMissing(_missing_message(self.label, error)) from error

@@ -16,6 +16,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from samestep import errors
 from samestep.worker import messages
+from samestep.worker.child import NO_NUMPY
 from samestep.worker.ending import MARK, end_family
 from samestep.worker.last_words import LastWords
 
@@ -56,15 +57,19 @@ class Worker:
         return self.receive()
 
     def send(self, do: str, **arguments: Any) -> None:
-        """Send a request; its answer must be received before the next one is sent."""
-        if not self._ready:
-            self._doing = "start"
-            self._ready = bool(self._next()["ready"])
-        self._doing = do
+        """Send a request; its answer must be received before the next one is sent.
+
+        Where that fails the child is killed: its owner may not have come to the ``with`` block yet.
+        """
         try:
+            self._wait_until_ready()
+            self._doing = do
             messages.write(_stream(self._process.stdin), {"do": do, "with": arguments})
         except OSError as error:
             raise self._death(error) from error
+        except BaseException:
+            self.close()
+            raise
 
     def receive(self) -> Any:
         """Wait for the answer to the last request; silence longer than the timeout is a hang."""
@@ -111,6 +116,11 @@ class Worker:
         finally:
             os.close(theirs)
 
+    def _wait_until_ready(self) -> None:
+        if not self._ready:
+            self._doing = "start"
+            self._ready = bool(self._next()["ready"])
+
     def _next(self) -> dict[str, Any]:
         try:
             message = self._answers.get(timeout=self.timeout)
@@ -140,14 +150,16 @@ class Worker:
 
     def _death(self, error: BaseException) -> errors.SamestepError:
         how = self._how_it_ended(error)
-        if not self._ready:
-            return errors.UsageError(
-                f"{self.label}: the interpreter {self._python} could not be used, it {how}. {NEEDED}{self._said.quote()}"
+        self.close()
+        if self._ready:
+            return errors.WorkerError(
+                f"{self.label}: its process {how} during {self._doing!r}. It should stay alive and answer."
+                f"{self._said.quote()}"
             )
-        return errors.WorkerError(
-            f"{self.label}: its process {how} during {self._doing!r}. It should stay alive and answer."
-            f"{self._said.quote()}"
-        )
+        who = f"{self.label}: the interpreter {self._python}"
+        if self._process.returncode == NO_NUMPY:
+            return errors.UsageError(f"{who} has no NumPy; give it one: {self._python} -m pip install numpy")
+        return errors.UsageError(f"{who} could not be used, it {how}. {NEEDED}{self._said.quote()}")
 
     def _how_it_ended(self, error: BaseException) -> str:
         if isinstance(error, ValueError):
