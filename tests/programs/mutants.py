@@ -8,7 +8,8 @@ from sklearn.datasets import load_digits
 
 ROWS = 120
 """Three full batches of 32 and a partial one of 24."""
-STEPS = 12
+STEPS = 9
+"""Two epochs, and the first step of a third."""
 
 
 def digits():
