@@ -81,7 +81,7 @@ def _from_file(path: Path) -> Arrays:
     try:
         if not zipfile.is_zipfile(path):
             raise ValueError("it is empty" if path.stat().st_size == 0 else "it is no zip archive")
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # np.load leaves a broken file open
             return _pick(path.name, {name: arrays[name] for name in arrays.files if not name.endswith("_test")})
     except (ValueError, OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
@@ -111,7 +111,14 @@ def _from_function(path: Path, function: str) -> Arrays:
 def _as_pair(name: str, made: Any) -> Arrays:
     if not isinstance(made, (tuple, list)) or len(made) != 2:
         raise DataError(f"{name} should return (x, y), it returned {type(made).__name__}.")
-    return np.asarray(made[0]), np.asarray(made[1])
+    return _as_array(f"{name}: x", made[0]), _as_array(f"{name}: y", made[1])
+
+
+def _as_array(name: str, rows: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(rows)
+    except ValueError as error:
+        raise DataError(f"{name} is no array: {error}") from error
 
 
 def _check_is_file(path: Path) -> None:
@@ -124,7 +131,7 @@ def _check_is_file(path: Path) -> None:
 def _pick(name: str, arrays: dict[str, Any]) -> Arrays:
     for suffix in ("", "_train"):
         if f"x{suffix}" in arrays and f"y{suffix}" in arrays:
-            return np.asarray(arrays[f"x{suffix}"]), np.asarray(arrays[f"y{suffix}"])
+            return _as_pair(name, (arrays[f"x{suffix}"], arrays[f"y{suffix}"]))
     held = ", ".join(sorted(arrays)) or "no arrays"
     raise DataError(f"{name}: should hold arrays x and y (or x_train and y_train); it holds {held}.")
 
