@@ -80,6 +80,14 @@ def test_on_a_terminal_there_is_colour_and_progress(linear):
     assert "free run" in shown
 
 
+def test_the_command_works_without_standard_streams(linear, tmp_path):
+    command = f'"{sys.executable}" -m samestep match linear.py linear.py --steps 1 --json out.json <&- >&- 2>&-'
+    linear()
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, timeout=60)
+    assert done.returncode == cli.Exit.SAME
+    assert json.loads(tmp_path.joinpath("out.json").read_text())["verdict"] == "identical"
+
+
 def test_help_lists_every_option_of_match(samestep):
     done = samestep("match", "--help")
     assert done.returncode == 0

@@ -173,6 +173,15 @@ def test_a_program_that_leaves_while_it_is_loaded_is_an_error(raised):
     assert "it: loading it raised SystemExit" in raised("import sys\nsys.exit(0)\n", ProgramError)
 
 
+def test_a_program_file_may_be_called_like_its_framework(program):
+    source = "import importlib.util\ndef build(): raise ValueError(importlib.util.find_spec('keras').origin)\n"
+    path = program(source, "keras.py")
+    with Worker("it", timeout=60) as worker, pytest.raises(ProgramError) as caught:
+        load(worker, path)
+    assert f"ValueError: {path}" not in str(caught.value)
+    assert "keras/__init__.py" in str(caught.value)
+
+
 def test_a_program_that_waits_for_all_its_children_is_not_kept_waiting(raised):
     source = """
         import os, subprocess

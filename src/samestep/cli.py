@@ -36,6 +36,7 @@ class Exit(IntEnum):
 
 def main() -> None:
     """Run the command line; errors are one message on standard error and exit status 2."""
+    _open_missing_streams()
     try:
         status = app(standalone_mode=False)
     except errors.SamestepError as error:
@@ -48,6 +49,15 @@ def main() -> None:
     if status == Exit.INTERRUPTED:  # Typer makes it of Ctrl-C too
         _say("samestep: interrupted. Every program that it started has been ended.")
     sys.exit(status)
+
+
+def _open_missing_streams() -> None:
+    """Started without a standard stream, as some daemons do, the next pipe would take its number and be taken for it."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
 
 
 def _explain(error: Exception) -> Exit:
