@@ -26,13 +26,14 @@ class Twin:
     def __init__(self, loss: Any, variables: dict[str, Any]) -> None:
         self.variables, self.graph = variables, tf.Graph()
         try:
-            exported = tf.compat.v1.train.export_meta_graph(graph=loss.graph)
+            with loss.graph.as_default():  # or TensorFlow 2 refuses, as if run eagerly
+                exported = tf.compat.v1.train.export_meta_graph()
             with self.graph.as_default():
                 tf.compat.v1.train.import_meta_graph(exported)
                 handles = [self.graph.get_tensor_by_name(v.op.outputs[0].name) for v in variables.values()]
                 found = tf.gradients(self.graph.get_tensor_by_name(loss.name), handles)
                 self.gradients = {n: tf.convert_to_tensor(g) for n, g in zip(variables, found) if g is not None}
-        except (ValueError, TypeError, LookupError, tf.errors.OpError) as error:
+        except (ValueError, TypeError, LookupError, RuntimeError, tf.errors.OpError) as error:
             raise ProgramError(
                 "the gradients cannot be told from a copy of the graph: {}\n{}".format(error, PASS_THEM)
             ) from error

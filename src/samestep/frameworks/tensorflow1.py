@@ -95,7 +95,7 @@ def load(built: Program, x: np.ndarray) -> Program:
     _sort_variables(program)
     _start_session(program)
     program.raw, program.twin = _gradients_as_written(program), None
-    program.updates = max(_counted(program, program.session.run(program.private)), 0)
+    program.updates = _counted(program, program.session.run(program.private))
     return program
 
 
@@ -117,8 +117,8 @@ def describe(program: Program) -> dict[str, Any]:
 def state(program: Program, values: dict[str, Any] | None = None) -> dict[str, Arrays]:
     """Write the given values, then return all that a step reads and writes, as arrays of the variables' dtypes.
 
-    Groups: parameters, buffers, slots (by role), counters (``step``: updates done, -1 where the graph counts nothing) and
-    private, which only this program can read back: Adam's powers of beta and the like, as the graph keeps them.
+    Groups: parameters, buffers, slots (by role), counters (``step``: updates done) and private, which only this program can
+    read back: Adam's powers of beta and the like, as the graph keeps them.
     """
     groups = {
         "parameters": program.parameters,
@@ -128,9 +128,8 @@ def state(program: Program, values: dict[str, Any] | None = None) -> dict[str, A
     }
     values = dict(values or {})
     if "counters" in values:
-        program.updates = int(values.pop("counters")["step"])
-        if program.updates >= 0:
-            values["private"] = dict(_private_at(program, program.updates), **values.get("private", {}))
+        program.updates = int(values.pop("counters").get("step", program.updates))
+        values["private"] = dict(_private_at(program, program.updates), **values.get("private", {}))
     _write(program, [(groups[g][name], value) for g, entries in values.items() for name, value in entries.items()])
     read = program.session.run(groups)
     return dict(read, counters={"step": np.array(_counted(program, read["private"]), np.int64)})
@@ -215,8 +214,8 @@ def settings(program: Program, values: dict[str, float] | None = None) -> dict[s
     for name, value in (values or {}).items():
         if not _scheduled(program, tensors[name]):
             program.replaced[tensors[name].name] = value
-    read = program.session.run(tensors, _own_feeds(program, True))
-    return {n: {"value": float(v), "dtype": tensors[n].dtype.base_dtype.name} for n, v in sorted(read.items())}
+    read = _read(program, tensors, _own_feeds(program, True))
+    return {name: {"value": float(read[name]), "dtype": _precision(tensors[name])} for name in sorted(read)}
 
 
 def _shape(tensor):
@@ -387,6 +386,12 @@ def _add_setting(found, name, tensor):
     found[free] = tensor
 
 
+def _precision(tensor):
+    """The precision in which a setting is held: TensorFlow makes float32 of a number, and casts it for float64 weights."""
+    tensor = tensor.op.inputs[0] if tensor.op.type == "Cast" else tensor
+    return tensor.dtype.base_dtype.name
+
+
 def _scheduled(program, tensor):
     return bool(program.counters & set(_tensorflow_graph.ancestors([tensor.op])))
 
@@ -398,15 +403,13 @@ def _write(program, values):
 
 
 def _counted(program, private):
-    """Updates done, by the graph's own count; -1 where it has none.
+    """Updates done, by the graph's own count, or where it has none by those that samestep ran.
 
     Adam's power after t updates is beta ** (t + 1). The smallest beta tells the count best, until its power is too small
-    to be a normal number; when all are, bias correction is over, and the updates that samestep ran are counted.
+    to be a normal number; when all are, bias correction is over and nothing depends on the count.
     """
     for name in sorted(program.counters):
         return int(private[name])
-    if not program.betas:
-        return -1
     betas = _betas(program)
     for name in sorted(betas, key=lambda name: betas[name]):
         if private[name] > np.finfo(private[name].dtype).tiny and 0 < betas[name] < 1:
@@ -415,8 +418,23 @@ def _counted(program, private):
 
 
 def _betas(program):
-    read = program.session.run(program.betas)  # as they are: the powers were not made with a replaced one
-    return {name: float(value) for name, value in read.items()}
+    return {name: float(value) for name, value in _read(program, program.betas, {}).items()}
+
+
+def _read(program, tensors, feeds):
+    """Values of scalars. Constants are read off the graph: fetched, they would run the moving averages that
+    `with tf.control_dependencies(update_ops)` ties to all that is made below it.
+    """
+    known = {name: feeds.get(tensor.name, _constant(tensor)) for name, tensor in tensors.items()}
+    known = {name: value for name, value in known.items() if value is not None}
+    return dict(program.session.run({n: t for n, t in tensors.items() if n not in known}, feeds), **known)
+
+
+def _constant(tensor):
+    """The value of a constant, or None. (tf.get_static_value would forbid that it is ever fed.)"""
+    if tensor.op.type in ("Cast", "Identity"):
+        return _constant(tensor.op.inputs[0])
+    return tf.make_ndarray(tensor.op.get_attr("value")) if tensor.op.type == "Const" else None
 
 
 def _private_at(program, step):
