@@ -38,6 +38,9 @@ class Sides:
         for group, alignment in (("parameters", self.parameters), ("buffers", self.buffers)):
             for pair in alignment.pairs:
                 moved[group][pair.right] = pair.to_right(state[group][pair.left])
+        generators = self._generators_to_right(state)
+        if generators:
+            moved["generators"] = generators
         step = state["counters"].get("step", np.array(-1))
         if step >= 0:
             moved["counters"]["step"] = step
@@ -85,6 +88,17 @@ class Sides:
             "rated_momentum": ("momentum", -1 / self.rate if self.rate else 0.0),
         }
         return [factor[role]] if role in factor else []
+
+    def _generators_to_right(self, state: State) -> dict[str, Array]:
+        """States of random generators, where both sides have the same ones in the same order; else each keeps its own."""
+        left, right = (side.get("generators", []) for side in self.described)
+        kinds = [
+            [(side["framework"], entry["shape"], entry["dtype"]) for entry in entries]
+            for side, entries in zip(self.described, (left, right), strict=True)
+        ]
+        if kinds[0] != kinds[1]:
+            return {}
+        return {b["name"]: state["generators"][a["name"]] for a, b in zip(left, right, strict=True)}
 
     def _slots_to_right(self, state: State) -> dict[str, Array]:
         return {slot.right: slot.to_right(state["slots"][slot.left]) for slot in self.slot_pairs()}
