@@ -34,7 +34,9 @@ def activations(graph: Any, inputs: Any, outputs: Iterable[Any]) -> dict[str, An
             reached.add(operation.name)
             if operation.name in needed and _observable(operation):
                 found.update(
-                    (tensor.name.replace(":0", ""), tensor) for tensor in operation.outputs if tensor.dtype.is_floating
+                    (tensor.name.replace(":0", ""), tensor)
+                    for tensor in operation.outputs
+                    if tensor.dtype.is_floating and graph.is_fetchable(tensor)
                 )
     return found
 
@@ -55,9 +57,9 @@ def apply_operations(train_op: Any) -> list[dict[str, Any]]:
 
 
 def assigned(train_op: Any) -> Iterator[tuple[Any, Any]]:
-    """(assigning operation, the operation of the variable it writes) below a train op; optimizers' kernels left out."""
+    """(assigning operation, the operation of the variable it writes) below a train op; dense updates left out."""
     for operation in _in_order(ancestors([train_op])):
-        if ("Assign" in operation.type or "Scatter" in operation.type) and operation.inputs:
+        if any(word in operation.type for word in ("Assign", "Scatter", "SparseApply")) and operation.inputs:
             yield operation, operation.inputs[0].op
 
 
@@ -73,6 +75,17 @@ def beta_of_power(operation: Any) -> Any:
     if not BETA_POWER.search(operation.inputs[0].op.name) or product.type != "Mul":
         return None
     return next((t for t in product.inputs if operation.inputs[0].op.name not in ancestors([t.op])), None)
+
+
+def summed_rows(operation: Any) -> tuple[Any, Any] | None:
+    """(rows, their numbers) of the gradient below an operation that updates rows, each row once; None where there are none.
+
+    Optimizers add up the gradients of a row that was looked up twice (tensorflow/python/training/optimizer.py,
+    _deduplicate_indexed_slices): a segment sum over what tf.unique made of the row numbers.
+    """
+    sums = [op for op in _in_order(ancestors([operation])) if op.type == "UnsortedSegmentSum"]
+    found = [op for op in sums if op.inputs[1].op.type == "Unique" and made_by_gradients(op.inputs[0])]
+    return (found[-1].outputs[0], found[-1].inputs[1].op.outputs[0]) if found else None
 
 
 def made_by_gradients(tensor: Any) -> bool:
@@ -92,7 +105,10 @@ def of_shape(tensor: Any, shape: list[int]) -> list[Any]:
         for operation in _in_order(ancestors([tensor.op]))
         if operation._get_control_flow_context() is None
         for output in operation.outputs
-        if output.dtype == tensor.dtype and output.shape.ndims is not None and output.shape.as_list() == shape
+        if operation.graph.is_fetchable(output)
+        and output.dtype == tensor.dtype
+        and output.shape.ndims is not None
+        and output.shape.as_list() == shape
     ]
 
 

@@ -22,7 +22,8 @@ Arrays = Dict[str, np.ndarray]
 
 GAPS = {
     "generators": "states of random operations live in the session's kernels and can be neither read nor written",
-    "updates without a kernel": "rows of an embedding, or assignments of the author's own, are judged within the whole step",
+    "updates by assignment": "assignments of the author's own, and rows of embeddings by gradient descent or clipped, are judged "
+    "within the whole step",
 }
 """What this adapter cannot observe, and why."""
 
@@ -56,6 +57,7 @@ class Program:
     counters: set[str]
     betas: dict[str, Any]
     raw: dict[str, Any]
+    rows: dict[str, tuple[Any, Any]]
     twin: Any
 
     def __init__(
@@ -95,6 +97,7 @@ def load(built: Program, x: np.ndarray) -> Program:
     _sort_variables(program)
     _start_session(program)
     program.raw, program.twin = _gradients_as_written(program), None
+    program.rows = _rows_as_written(program)
     program.updates = _counted(program, program.session.run(program.private))
     return program
 
@@ -148,14 +151,15 @@ def forward(program: Program, x: np.ndarray, training: bool) -> dict[str, Arrays
 def gradients(program: Program, x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     """Loss, gradients, before the train op clips or scales them, and metrics of one training step, without its update."""
     feeds = _feeds(program, x, y, True)
-    fetched = {"loss": program.loss, "metrics": program.metrics, "gradients": {}}
-    if not _lacks(program):
-        fetched["gradients"] = _raw(program, feeds)
-    found: dict[str, Any] = program.session.run(fetched, feeds)
+    fetched = {"loss": program.loss, "metrics": program.metrics}
     if _lacks(program):
+        found: dict[str, Any] = program.session.run(fetched, feeds)
         beside = _twin(program).run(program.twin.gradients, feeds, _values(program))
-        found["gradients"] = {n: beside.get(n, np.zeros(_shape(v))) for n, v in program.parameters.items()}
-    return found
+        return dict(found, gradients={n: beside.get(n, np.zeros(_shape(v))) for n, v in program.parameters.items()})
+    found = program.session.run(dict(fetched, dense=_raw(program, feeds), rows=program.rows), feeds)
+    spread = {name: _spread(program.parameters[name], *rows) for name, rows in found.pop("rows").items()}
+    given = dict(found.pop("dense"), **spread)
+    return dict(found, gradients={name: given[name] for name in program.parameters})
 
 
 def update(program: Program, gradients: Arrays, x: np.ndarray, y: np.ndarray) -> None:
@@ -163,7 +167,9 @@ def update(program: Program, gradients: Arrays, x: np.ndarray, y: np.ndarray) ->
     if _lacks(program):
         raise ProgramError("the update is not observed by itself: {}".format(_lacks(program)["update"]))
     feeds = _feeds(program, x, y, True)
+    numbers = program.session.run({name: numbers for name, (_, numbers) in program.rows.items()}, feeds)
     feeds.update({tensor.name: gradients[name] for name, tensor in _raw(program, feeds).items()})
+    feeds.update({rows.name: gradients[name][numbers[name]] for name, (rows, _) in program.rows.items()})
     program.session.run(program.train_op, feeds)
     program.updates += 1
 
@@ -340,9 +346,27 @@ def _gradients_as_written(program):
     return {n: found[n] for n in program.parameters if isinstance(found.get(n), tf.Tensor)}
 
 
+def _rows_as_written(program):
+    """{parameter: (rows of its gradient, their numbers)} of parameters that are updated row by row."""
+    if program.given or not all(_tensorflow_graph.made_by_gradients(tensor) for tensor in program.raw.values()):
+        return {}
+    found = {}
+    for operation, variable in _tensorflow_graph.assigned(program.train_op):
+        if variable.name in program.parameters and variable.name not in program.raw:
+            found[variable.name] = _tensorflow_graph.summed_rows(operation)
+    return {name: rows for name, rows in found.items() if rows is not None}
+
+
+def _spread(variable, rows, numbers):
+    """A gradient given by rows, as an array of the variable's shape."""
+    gradient = np.zeros(_shape(variable), rows.dtype)
+    gradient[numbers] = rows
+    return gradient
+
+
 def _lacks(program: Program) -> dict[str, str]:
     """Stages that cannot be seen by themselves, and why."""
-    unseen = [name for name in program.parameters if name not in program.raw]
+    unseen = [name for name in program.parameters if name not in program.raw and name not in program.rows]
     if not unseen:
         return {}
     return {"update": "the train op updates {} by rows or by assignment, not by an update operation".format(unseen[0])}
