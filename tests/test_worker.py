@@ -245,14 +245,16 @@ def busy(program, tmp_path):
             stderr=subprocess.PIPE,
             text=True,
         )
-        started.append(running)
+        started.append((running, mark))
         assert wait_until(lambda: len(list(tmp_path.glob("ready*"))) == 2, 60), "both programs are busy"
         assert len(processes_with(mark)) >= 13
         return running, mark
 
     yield start
-    for running in started:
+    for running, mark in started:
         running.kill()
+        for process in processes_with(mark):  # none, unless the test has failed
+            process.kill()
         running.communicate()
 
 
