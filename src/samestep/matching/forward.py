@@ -105,7 +105,7 @@ def _first_without_twin(left: Reaction, right: Reaction, kind: str, twins: list[
         return None
     coarser, place = (lefts, 0) if len(lefts) <= len(rights) else (rights, 1)
     first = min((pair[place] for pair in later), key=coarser.index)
-    times, one, other = min((_quick(left, a, right.seen[b]), a, b) for a, b in later if first in (a, b))
+    times, one, other = min((_quick(left, a, right.seen[b]), a, b) for a, b in later if (a, b)[place] == first)
     if times < floor.ROUNDING:
         return None
     times = distance(left, one, right, other)

@@ -38,9 +38,11 @@ def compare_initial(sides: Sides, left: State, right: State, own_init: bool) -> 
 
 
 def _unrelated(one: Array, other: Array) -> bool:
+    if np.array_equal(one, other):
+        return False
     spread = float(np.std(one.astype(np.float64)))
     gap = float(np.sqrt(np.mean((one.astype(np.float64) - other) ** 2)))
-    return gap > UNRELATED * spread if spread > 0 else bool(np.std(other) > 0)
+    return gap > UNRELATED * spread if spread > 0 else bool(np.std(other.astype(np.float64)) > 0)
 
 
 def _judge_draws(unrelated: list[tuple[str, Array, Array]], own_init: bool) -> Judged:
