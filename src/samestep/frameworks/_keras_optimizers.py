@@ -1,36 +1,64 @@
 """What a Keras 3 optimizer holds, for the adapters whose programs may use one. Imports no framework."""
 
+from __future__ import annotations
+
+from typing import Any, Dict, Mapping
+
 import numpy as np
 
 from samestep.frameworks._roles import role, slot_key
 
 
-def slots(optimizer, names):
-    """{slot key: optimizer variable}; names: the parameters' names in the order of the optimizer's variables.
+def slots(optimizer: Any, parameters: Mapping[str, Any]) -> Dict[str, Any]:
+    """{slot key: optimizer variable}; parameters: {name: variable}, in any order.
 
-    A kind of slot is a list attribute with one of the optimizer's own variables for each parameter
-    (keras/src/optimizers/base_optimizer.py, add_optimizer_variables).
+    A kind of slot is a list attribute with one of the optimizer's own variables for each variable that it was
+    built for, or None where that needs no slot (keras/src/optimizers/base_optimizer.py, add_optimizer_variables).
     """
     own = {id(variable) for variable in optimizer.variables}
-    found = {}
+    names = {id(handle): name for name, v in parameters.items() for handle in (v, getattr(v, "_value", v))}
+    built_for = [names.get(id(variable)) for variable in optimizer._trainable_variables]
+    found: Dict[str, Any] = {}
     for attribute, entries in vars(optimizer).items():
-        if not isinstance(entries, (list, tuple)) or len(entries) != len(names):
+        if attribute in NOT_SLOTS or not isinstance(entries, (list, tuple)) or len(entries) != len(built_for):
             continue
-        for name, variable in zip(names, entries):
-            if id(variable) in own:
-                kind = role(type(optimizer).__name__, attribute.strip("_"))
-                found[slot_key(kind, name)] = variable
-    return {key: v for key, v in found.items() if not key.startswith("variables|")}
+        kind = role(type(optimizer).__name__, attribute.strip("_"))
+        found.update((slot_key(kind, n), v) for n, v in zip(built_for, entries) if n is not None and id(v) in own)
+    return found
 
 
-def settings(optimizer, dtype):
+NOT_SLOTS = ("_variables", "_trainable_variables")
+
+
+def counter(optimizer: Any) -> Any:
+    """The variable that counts updates; with accumulated gradients, the batches that were given."""
+    return optimizer._iterations
+
+
+def follow(optimizer: Any, step: int) -> None:
+    """Set what follows from the number of updates alone: Nadam's product of its momentum schedule.
+
+    keras/src/optimizers/nadam.py: the product over t = 1 … step of beta_1 (1 - 0.96**t / 2).
+    """
+    product = getattr(optimizer, "_u_product", None)
+    if product is not None:
+        factors = optimizer.beta_1 * (1 - 0.5 * 0.96 ** np.arange(1, step + 1, dtype=np.float64))
+        product.assign(np.prod(factors))
+
+
+def array(value: Any) -> np.ndarray:
+    """A variable, tensor or number as an array of its own; NumPy 2 warns of TensorFlow's way to make one."""
+    return np.array(value.numpy() if hasattr(value, "numpy") else value)
+
+
+def settings(optimizer: Any, dtype: str) -> Dict[str, Dict[str, Any]]:
     """{name: {"value", "dtype"}} of the numeric settings; dtype is that of the update's arithmetic."""
     config = {name: value for name, value in optimizer.get_config().items() if isinstance(value, float)}
-    config["learning_rate"] = float(np.asarray(optimizer.learning_rate))
+    config["learning_rate"] = float(array(optimizer.learning_rate))
     return {name: {"value": value, "dtype": dtype} for name, value in sorted(config.items())}
 
 
-def set_settings(optimizer, values):
+def set_settings(optimizer: Any, values: Mapping[str, float]) -> None:
     """Give settings other values; a learning-rate schedule is left alone."""
     for name, value in values.items():
         if name != "learning_rate":
@@ -39,6 +67,11 @@ def set_settings(optimizer, values):
             optimizer.learning_rate = value
 
 
-def is_keras_optimizer(optimizer):
+def constants(optimizer: Any) -> str:
+    """The settings that a compiled step holds as constants: all but the learning rate, which it reads."""
+    return str({name: entry["value"] for name, entry in settings(optimizer, "").items() if name != "learning_rate"})
+
+
+def is_keras_optimizer(optimizer: Any) -> bool:
     """Whether this is an optimizer of Keras 3, as tf.optimizers are too."""
     return any(cls.__module__.split(".")[0] == "keras" for cls in type(optimizer).__mro__)

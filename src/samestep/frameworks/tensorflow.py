@@ -1,21 +1,30 @@
 """Base TensorFlow 2: a forward function, variables and an optimizer, run eagerly or as a tf.function."""
 
+from __future__ import annotations
+
+import contextlib
 import inspect
+from functools import partial
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
 
 from samestep.errors import ProgramError
-from samestep.frameworks import _keras_optimizers, _loops, _tensorflow_graph
+from samestep.frameworks import _keras_optimizers, _loops, _tensorflow_gradients, _tensorflow_graph
+from samestep.frameworks._keras_optimizers import array
 from samestep.frameworks._roles import role, slot_key
 
 GAPS = {
-    "generators": "states of tf.random operations cannot be read or written; a tf.random.Generator among the variables can",
-    "layers": "activations inside functions that forward calls are seen if those are plain functions, not tf.functions",
+    "generators": "states of tf.random operations cannot be read or written; a tf.random.Generator's can, among the variables",
+    "layers": "activations are seen where forward runs as a graph, and not inside further tf.functions that it calls",
+    "steps": "a step(x, y) of the program's own is observed eagerly, where Keras computes some losses otherwise than compiled",
 }
 """What this adapter cannot observe, and why."""
 
-COUNTERS = ("beta1_power", "beta2_power")
+Arrays = Dict[str, np.ndarray]
+Settings = Dict[str, Dict[str, Any]]
+POWERS = {"beta1_power": "_beta1", "beta2_power": "_beta2"}
 
 
 class Program:
@@ -24,33 +33,55 @@ class Program:
     forward(x) or forward(x, training): the outputs. variables: the tf.Variables, trainable or not.
     loss(outputs, targets): a scalar. optimizer: with apply_gradients, of tf.optimizers or
     tf.compat.v1.train. metrics: {name: fn(outputs, targets)}, values of one batch. step(x, y):
-    replaces the standard update and returns its loss. eager: run the standard update without
-    tf.function. batches(x, y, batch_size, epoch): an input pipeline of the program's own.
+    replaces the standard update, is called as it is, decorated with tf.function or not, and returns its loss.
+    eager: run the standard update without tf.function. batches(x, y, batch_size, epoch): an input pipeline of the
+    program's own. counter: the variable that counts updates, where the program keeps one of its own, such as the
+    global step that a learning rate goes by; it is not one of variables.
+    Raises ProgramError if there is neither an optimizer nor a step.
     """
 
-    def __init__(self, forward, *, variables, loss, optimizer=None, metrics=None, step=None, eager=False, batches=None):
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        *,
+        variables: Sequence[tf.Variable],
+        loss: Callable[[Any, Any], Any],
+        optimizer: Any = None,
+        metrics: Optional[Dict[str, Callable[[Any, Any], Any]]] = None,
+        step: Optional[Callable[[Any, Any], Any]] = None,
+        eager: bool = False,
+        batches: Optional[Callable[..., Any]] = None,
+        counter: Optional[tf.Variable] = None,
+    ) -> None:
+        if optimizer is None and step is None:
+            raise ProgramError("Program has neither an optimizer nor a step function: nothing would train it.")
         self.forward, self.variables, self.loss, self.optimizer = forward, list(variables), loss, optimizer
         self.metrics, self.step, self.eager, self.batches = dict(metrics or {}), step, eager, batches
-        self.training_steps = {}
+        self.counter = counter
+        self.parameters = _by_name([v for v in self.variables if v.trainable])
+        self.buffers = _by_name([v for v in self.variables if not v.trainable and v is not counter])
+        self.takes_training = "training" in inspect.signature(_plain(forward)).parameters
+        self.gradient_forms: Dict[str, str] = {}
+        self.training_steps: Dict[str, Callable[..., Any]] = {}
+        self.observed_forwards: Dict[Any, Callable[..., Any]] = {}
+        self.observed_step = _compiled(self, lambda x, y: _observed_step(self, x, y)) if step is None else None
+        self.evaluation = _compiled(self, lambda x, y: _loss_and_metrics(self, x, y, False))
+        self.metrics_aside = _compiled(self, lambda x, y: _metrics_aside(self, x, y))
 
 
-def load(built, x):
-    """The program for what build() returned, its optimizer's slots made; x: an example batch (not needed here)."""
-    program = built
-    if program.optimizer is None and program.step is None:
-        raise ProgramError("Program has neither an optimizer nor a step function: nothing would train it.")
-    trainable = [variable for variable in program.variables if variable.trainable]
-    program.parameters = _by_name(trainable)
-    if program.optimizer is not None:
-        _make_slots(program.optimizer, trainable)
-    program.buffers = _by_name([v for v in program.variables if not v.trainable])
-    program.takes_training = "training" in inspect.signature(_plain(program.forward)).parameters
-    program.observed_step = _compiled(program, lambda x, y: _observed_step(program, x, y))
-    program.evaluation = _compiled(program, lambda x, y: _loss_and_metrics(program, x, y, False))
-    return program
+def load(built: Program, x: np.ndarray) -> Program:
+    """The program for what build() returned, its optimizer's slots made; x: example rows (not needed here)."""
+    optimizer, trainable = built.optimizer, list(built.parameters.values())
+    if _keras_optimizers.is_keras_optimizer(optimizer):
+        if not optimizer.built:
+            optimizer.build(trainable)
+    elif hasattr(optimizer, "_create_slots"):
+        optimizer._prepare()
+        optimizer._create_slots(trainable)
+    return built
 
 
-def describe(program):
+def describe(program: Program) -> Dict[str, Any]:
     """Names, shapes and dtypes of all that the program holds."""
     return {
         "framework": "tensorflow",
@@ -65,89 +96,103 @@ def describe(program):
     }
 
 
-def state(program, values=None):
-    """Write the given values, then return all that a step reads and writes, as arrays.
+def state(program: Program, values: Optional[Dict[str, Arrays]] = None) -> Dict[str, Arrays]:
+    """Write the given values, then return all that a step reads and writes, as arrays of the variables' shapes and dtypes.
 
-    Groups: parameters, buffers, slots (by role), counters (``step``: updates done) and private, which
-    only this program can read back.
+    Groups: parameters (trainable), buffers (the other variables), slots (by role), counters (``step``: updates done, -1 where
+    nothing counts them) and private, which only this program can read back. Where counters are written without
+    private, what follows from the step is set.
     """
-    groups = {"parameters": program.parameters, "buffers": program.buffers, "slots": _slots(program)}
-    groups.update(_counters_and_private(program, groups))
+    groups = _variables(program)
     values = dict(values or {})
-    if "counters" in values and not groups["counters"]:
-        values["private"] = dict(_powers_at(program, int(values.pop("counters")["step"])), **values.get("private", {}))
+    if "counters" in values and "private" not in values:
+        _follow(program, groups, int(values["counters"]["step"]))
     for group, entries in values.items():
         for name, value in entries.items():
-            groups[group][name].assign(tf.cast(value, groups[group][name].dtype))
-    read = {group: {n: np.array(v) for n, v in variables.items()} for group, variables in groups.items()}
+            if name in groups[group]:  # a step that only the powers of beta count has no variable
+                groups[group][name].assign(tf.cast(value, groups[group][name].dtype))
+    read = {group: {n: array(v) for n, v in variables.items()} for group, variables in groups.items()}
     read["counters"].setdefault("step", np.array(_step_of_powers(program, read["private"]), np.int64))
     return read
 
 
-def forward(program, x, training):
-    """Every float tensor that forward computes, in order, and its outputs."""
-    outputs = tf.nest.flatten(_outputs(program, tf.constant(x), training))
+def forward(program: Program, x: np.ndarray, training: bool) -> Dict[str, Arrays]:
+    """Every float tensor that forward computes, in order, and its outputs; an eager program shows its outputs only."""
+    if program.eager:
+        names, values, outputs = [], [], tf.nest.flatten(_outputs(program, tf.constant(x), training))
+    else:
+        key = (training, x.shape, x.dtype.str)
+        if key not in program.observed_forwards:
+            program.observed_forwards[key] = _trace_forward(program, training)
+        names, values, outputs = program.observed_forwards[key](tf.constant(x))
     return {
-        "activations": _activations(program, x, training),
+        "activations": {name: value.numpy() for name, value in zip(names, values)},
         "outputs": {"output" if i == 0 else "output_{}".format(i): o.numpy() for i, o in enumerate(outputs)},
     }
 
 
-def gradients(program, x, y):
-    """Loss, gradients and metrics of one training step, without its update."""
-    loss, given, metrics = program.observed_step(tf.constant(x), tf.constant(y))
-    if len(given) != len(program.parameters):
-        raise ProgramError(
-            "step(x, y) gave {} gradients to the optimizer, and the program has {} trainable variables.\nOnly a step that "
-            "calls optimizer.apply_gradients once, for all of them, is observed.".format(
-                len(given), len(program.parameters)
-            )
-        )
+def gradients(program: Program, x: np.ndarray, y: np.ndarray) -> Dict[str, Any]:
+    """Loss, gradients and metrics of one training step, without its update.
+
+    A gradient that is missing is shown as zeros. Raises ProgramError if the step does not give its optimizer each trainable
+    variable's gradient once.
+    """
+    observe = program.observed_step or (lambda x, y: _observed_own_step(program, x, y))
+    loss, given, metrics = observe(tf.constant(x), tf.constant(y))
     return {
-        "loss": loss.numpy(),
-        "gradients": {name: gradient.numpy() for name, gradient in zip(program.parameters, given)},
-        "metrics": {name: value.numpy() for name, value in metrics.items()},
+        "loss": array(loss),
+        "gradients": {name: array(given[name]) for name in program.parameters},
+        "metrics": {name: array(value) for name, value in metrics.items()},
     }
 
 
-def update(program, gradients, x, y):
+def update(program: Program, gradients: Arrays, x: np.ndarray, y: np.ndarray) -> None:
     """Let the optimizer apply these gradients; x and y are the batch they belong to."""
     if program.optimizer is None:
         raise ProgramError(
             "the program has no optimizer of its own, only step(x, y): its update is not observed by itself."
         )
-    pairs = [(tf.constant(gradients[name]), variable) for name, variable in program.parameters.items()]
+    pairs = _tensorflow_gradients.as_given(gradients, program.parameters, program.gradient_forms)
     program.optimizer.apply_gradients(pairs)
+    if program.counter is not None:
+        program.counter.assign_add(1)
 
 
-def train(program, x, y, batch_size, epochs, steps, watch):
+def train(
+    program: Program,
+    x: np.ndarray,
+    y: np.ndarray,
+    batch_size: int,
+    epochs: int,
+    steps: Optional[int],
+    watch: Callable[[int, int], None],
+) -> Dict[str, Any]:
     """Train; returns running_loss, float64 (steps,), and the means of each epoch."""
-    compiled_for = str(settings(program))  # settings are constants in the compiled step
-    if compiled_for not in program.training_steps:
-        program.training_steps[compiled_for] = _compiled(program, lambda x, y: _training_step(program, x, y))
-    training_step = program.training_steps[compiled_for]
+    training_step = _training_step(program)
 
-    def one_step(x_batch, y_batch):
-        return training_step(tf.constant(x_batch), tf.constant(y_batch))
+    def one_step(x_batch: np.ndarray, y_batch: np.ndarray) -> Any:
+        return _arrays(*training_step(tf.constant(x_batch), tf.constant(y_batch)))
 
     return _loops.train_loop(one_step, program.batches, x, y, batch_size, epochs, steps, watch)
 
 
-def evaluate(program, x, y, batch_size):
+def evaluate(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) -> Dict[str, float]:
     """Means over rows of loss and metrics."""
 
-    def one_batch(x_batch, y_batch):
-        return program.evaluation(tf.constant(x_batch), tf.constant(y_batch))
+    def one_batch(x_batch: np.ndarray, y_batch: np.ndarray) -> Any:
+        return _arrays(*program.evaluation(tf.constant(x_batch), tf.constant(y_batch)))
 
     return _loops.evaluate_loop(one_batch, x, y, batch_size)
 
 
-def batches(program, x, y, batch_size, epochs, see):
+def batches(
+    program: Program, x: np.ndarray, y: np.ndarray, batch_size: int, epochs: int, see: Callable[..., None]
+) -> None:
     """Call see(epoch, x, y) for each batch of the training loop."""
     _loops.show_batches(program.batches, x, y, batch_size, epochs, see)
 
 
-def settings(program, values=None):
+def settings(program: Program, values: Optional[Dict[str, float]] = None) -> Settings:
     """Give the optimizer's settings other values, then return them all with their precision."""
     optimizer = program.optimizer
     if optimizer is None:
@@ -159,9 +204,10 @@ def settings(program, values=None):
         return _keras_optimizers.settings(optimizer, dtype)
     attributes = {name: attribute for attribute, name in V1_SETTINGS.items() if hasattr(optimizer, attribute)}
     for name, value in (values or {}).items():
-        setattr(optimizer, attributes[name], value)
+        if isinstance(getattr(optimizer, attributes[name]), (int, float)):  # a schedule is left alone
+            setattr(optimizer, attributes[name], value)
     found = {name: getattr(optimizer, attribute) for name, attribute in attributes.items()}
-    return {n: {"value": float(v), "dtype": dtype} for n, v in sorted(found.items()) if isinstance(v, float)}
+    return {n: {"value": _number(v), "dtype": dtype} for n, v in sorted(found.items()) if v is not None}
 
 
 V1_SETTINGS = {
@@ -176,8 +222,17 @@ V1_SETTINGS = {
 """Settings of tf.compat.v1.train optimizers by their attributes, tensorflow/python/training/*.py."""
 
 
-def _by_name(variables):
-    named = {}
+def _arrays(loss: Any, metrics: Dict[str, Any]) -> Tuple[np.ndarray, Arrays]:
+    return array(loss), {name: array(value) for name, value in metrics.items()}
+
+
+def _number(value: Any) -> float:
+    """A setting's value now: a number, a tensor or a function without arguments, as a schedule is."""
+    return float(array(value() if callable(value) and not hasattr(value, "dtype") else value))
+
+
+def _by_name(variables: Sequence[Any]) -> Dict[str, Any]:
+    named: Dict[str, Any] = {}
     for variable in variables:
         base = variable.name.replace(":0", "")
         name, count = base, 2
@@ -187,97 +242,133 @@ def _by_name(variables):
     return named
 
 
-def _entry(name, variable):
+def _entry(name: str, variable: Any) -> Dict[str, Any]:
     dtype = variable.dtype if isinstance(variable.dtype, str) else variable.dtype.name
     return {"name": name, "shape": list(variable.shape), "dtype": dtype}
 
 
-def _lacks(program):
+def _lacks(program: Program) -> Dict[str, str]:
     """Stages that cannot be seen by themselves, and why."""
     return {} if program.optimizer is not None else {"update": "the program has no optimizer, only step(x, y)"}
 
 
-def _compiled(program, function):
+def _compiled(program: Program, function: Callable[..., Any]) -> Any:
     return function if program.eager else tf.function(function, reduce_retracing=True)
 
 
-def _plain(function):
+def _plain(function: Any) -> Any:
+    """The Python function inside a tf.function, or inside a module whose __call__ is one."""
+    function = function.__call__ if isinstance(function, tf.Module) else function
     return getattr(function, "python_function", function)
 
 
-def _outputs(program, x, training):
+def _outputs(program: Program, x: Any, training: bool) -> Any:
     return program.forward(x, training=training) if program.takes_training else program.forward(x)
 
 
-def _loss_and_metrics(program, x, y, training):
+def _loss_and_metrics(program: Program, x: Any, y: Any, training: bool) -> Tuple[Any, Dict[str, Any]]:
     outputs = _outputs(program, x, training)
     return program.loss(outputs, y), {name: metric(outputs, y) for name, metric in program.metrics.items()}
 
 
-def _standard_step(program, x, y):
+def _standard_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any]]:
     with tf.GradientTape() as tape:
         outputs = _outputs(program, x, True)
         loss = program.loss(outputs, y)
     variables = list(program.parameters.values())
-    program.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+    program.optimizer.apply_gradients(list(zip(tape.gradient(loss, variables), variables)))
     return loss, {name: metric(outputs, y) for name, metric in program.metrics.items()}
 
 
-def _training_step(program, x, y):
-    if program.step is None:
-        return _standard_step(program, x, y)
+def _training_step(program: Program) -> Callable[..., Any]:
+    """A function of (x, y) that updates the program and returns (loss, metrics)."""
+    if program.step is not None:
+        return partial(_own_step, program, program.step)
+    compiled_for = _constants(program)
+    if compiled_for not in program.training_steps:
+        program.training_steps[compiled_for] = _compiled(program, lambda x, y: _counted_step(program, x, y))
+    return program.training_steps[compiled_for]
+
+
+def _counted_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any]]:
+    loss, metrics = _standard_step(program, x, y)
+    if program.counter is not None:
+        program.counter.assign_add(1)
+    return loss, metrics
+
+
+def _own_step(program: Program, step: Callable[..., Any], x: Any, y: Any) -> Tuple[Any, Dict[str, Any]]:
+    metrics = program.metrics_aside(x, y) if program.metrics else {}
+    return step(x, y), metrics
+
+
+def _metrics_aside(program: Program, x: Any, y: Any) -> Dict[str, Any]:
+    """Metrics of a forward pass beside the program's own step, with what the pass changes put back."""
+    before = [tf.identity(v) for v in program.buffers.values()]
     _, metrics = _loss_and_metrics(program, x, y, True)
-    return program.step(x, y), metrics
+    for variable, value in zip(program.buffers.values(), before):
+        variable.assign(value)
+    return metrics
 
 
-def _observed_step(program, x, y):
-    """A training step whose optimizer only notes the gradients that it is given."""
-    given = []
+def _observed_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any], Dict[str, Any]]:
+    """The standard step with an optimizer that only notes the gradients that it is given."""
+    with _tensorflow_gradients.noting(program.optimizer) as given:
+        loss, metrics = _standard_step(program, x, y)
+    return loss, _gradients_by_name(program, given), metrics
 
-    def note(grads_and_vars, *args, **kwargs):
-        given.extend(tf.convert_to_tensor(gradient) for gradient, _ in grads_and_vars)
 
+def _observed_own_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any], Dict[str, Any]]:
+    """As _observed_step, with the program's own step(x, y), or with its loss where it has no optimizer."""
     if program.optimizer is None:
         with tf.GradientTape() as tape:
             loss, metrics = _loss_and_metrics(program, x, y, True)
-        return loss, tape.gradient(loss, list(program.parameters.values())), metrics
-    program.optimizer.apply_gradients = note
+        variables = list(program.parameters.values())
+        return loss, _gradients_by_name(program, list(zip(tape.gradient(loss, variables), variables))), metrics
+    # a tf.function would keep what it was traced with: the step that trains must not be traced here
+    with _functions_run_eagerly(), _tensorflow_gradients.noting(program.optimizer) as given:
+        loss, metrics = _training_step(program)(x, y)
+    return loss, _gradients_by_name(program, given), metrics
+
+
+def _gradients_by_name(program: Program, given: List[Tuple[Any, Any]]) -> Dict[str, Any]:
+    whose = "the step" if program.step is None else "step(x, y)"
+    return _tensorflow_gradients.by_name(given, program.parameters, program.gradient_forms, whose)
+
+
+@contextlib.contextmanager
+def _functions_run_eagerly() -> Iterator[None]:
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
     try:
-        if program.step is None:
-            loss, metrics = _standard_step(program, x, y)
-        else:
-            _, metrics = _loss_and_metrics(program, x, y, True)
-            loss = _plain(program.step)(x, y)
+        yield
     finally:
-        del program.optimizer.apply_gradients
-    return loss, given, metrics
+        tf.config.run_functions_eagerly(before)
 
 
-def _activations(program, x, training):
-    """The float tensors of forward traced as a graph; function arguments stand for its inputs."""
+def _trace_forward(program: Program, training: bool) -> Callable[[Any], Tuple[List[str], List[Any], List[Any]]]:
+    """The forward function as a graph that also returns the float tensors on its way, as (names, values, outputs)."""
+    names: List[str] = []
     plain = _plain(program.forward)
-    function = (lambda x: plain(x, training=training)) if program.takes_training else plain
-    traced = tf.compat.v1.wrap_function(function, [tf.TensorSpec(x.shape, x.dtype)])
-    found = _tensorflow_graph.activations(traced.graph, traced.inputs[0], tf.nest.flatten(traced.structured_outputs))
-    if not found:
-        return {}
-    values = traced.prune(traced.inputs[0], list(found.values()))(tf.constant(x))
-    return {name: value.numpy() for name, value in zip(found, values)}
+
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+    def intermediate(x: Any, outputs: List[Any]) -> List[Any]:
+        found = _tensorflow_graph.activations(x.graph, x, outputs)
+        names[:] = list(found)
+        return list(found.values())
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def traced(x: Any) -> Tuple[List[Any], List[Any]]:
+        outputs = tf.nest.flatten(plain(x, training=training) if program.takes_training else plain(x))
+        return intermediate(x, outputs), outputs
+
+    return lambda x: (lambda seen: (names, *seen))(traced(x))
 
 
-def _make_slots(optimizer, trainable):
-    if _keras_optimizers.is_keras_optimizer(optimizer):
-        if not optimizer.built:
-            optimizer.build(trainable)
-    elif hasattr(optimizer, "_create_slots"):
-        optimizer._prepare()
-        optimizer._create_slots(trainable)
-
-
-def _slots(program):
+def _slots(program: Program) -> Dict[str, Any]:
     optimizer = program.optimizer
     if _keras_optimizers.is_keras_optimizer(optimizer):
-        return _keras_optimizers.slots(optimizer, list(program.parameters))
+        return _keras_optimizers.slots(optimizer, program.parameters)
     found = {}
     for slot in optimizer.get_slot_names() if hasattr(optimizer, "get_slot_names") else ():
         for name, variable in program.parameters.items():
@@ -285,28 +376,41 @@ def _slots(program):
     return found
 
 
-def _counters_and_private(program, groups):
-    known = {id(v) for variables in groups.values() for v in variables.values()}
+def _variables(program: Program) -> Dict[str, Dict[str, Any]]:
+    """All variables, by the groups of a state."""
     optimizer = program.optimizer
-    if _keras_optimizers.is_keras_optimizer(optimizer):
-        known.add(id(optimizer.iterations))
-        others = [v for v in optimizer.variables if id(v) not in known]
-        private = {"{}:{}".format(i, v.path): v for i, v in enumerate(others)}
-        return {"counters": {"step": optimizer.iterations}, "private": private}
-    powers = getattr(optimizer, "_get_beta_accumulators", lambda: ())()
-    return {"counters": {}, "private": dict(zip(COUNTERS, powers))}
+    groups = {"parameters": program.parameters, "buffers": program.buffers, "slots": _slots(program)}
+    if not _keras_optimizers.is_keras_optimizer(optimizer):
+        powers = getattr(optimizer, "_get_beta_accumulators", lambda: ())()
+        groups["counters"] = {} if program.counter is None else {"step": program.counter}
+        return dict(groups, private=dict(zip(POWERS, powers)))
+    groups["counters"] = {"step": _keras_optimizers.counter(optimizer)}
+    known = {id(v) for variables in groups.values() for v in variables.values()}
+    others = [v for v in optimizer.variables if id(v) not in known]
+    private = {"{}:{}".format(i, v.path): v for i, v in enumerate(others)}
+    return dict(groups, private=private if program.counter is None else dict(private, counter=program.counter))
 
 
-def _step_of_powers(program, private):
+def _constants(program: Program) -> str:
+    """The settings that a compiled step holds as constants."""
+    if _keras_optimizers.is_keras_optimizer(program.optimizer):
+        return _keras_optimizers.constants(program.optimizer)
+    return str({name: getattr(program.optimizer, name, None) for name in V1_SETTINGS})
+
+
+def _step_of_powers(program: Program, private: Arrays) -> int:
+    """Updates done, by Adam's power of beta, which is beta**(t + 1) after t updates."""
     if "beta2_power" not in private or private["beta2_power"] <= 0:
         return -1
     return round(float(np.log(private["beta2_power"]) / np.log(np.float32(program.optimizer._beta2)))) - 1
 
 
-def _powers_at(program, step):
-    betas = {"beta1_power": "_beta1", "beta2_power": "_beta2"}
-    return {
-        name: getattr(program.optimizer, betas[name]) ** (step + 1)
-        for name in betas
-        if hasattr(program.optimizer, betas[name])
-    }
+def _follow(program: Program, groups: Dict[str, Dict[str, Any]], step: int) -> None:
+    """Set what follows from the number of updates alone."""
+    if program.counter is not None:
+        program.counter.assign(step)
+    if _keras_optimizers.is_keras_optimizer(program.optimizer):
+        _keras_optimizers.follow(program.optimizer, step)
+        return
+    for power, variable in groups["private"].items():
+        variable.assign(getattr(program.optimizer, POWERS[power]) ** (step + 1))
