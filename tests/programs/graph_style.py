@@ -235,7 +235,9 @@ def classifier(train, penalty=None, dtype=tf.float32):
     with tf.Graph().as_default():
         x, y, logits, loss, kernels = network(dtype=dtype)
         loss = loss if penalty is None else loss + penalty(kernels)
-        return Program(inputs=x, targets=y, outputs=logits, loss=loss, train_op=train(loss))
+        train_op = train(loss)
+        v1.get_default_graph().finalize()  # from here on, whatever adds an operation fails
+        return Program(inputs=x, targets=y, outputs=logits, loss=loss, train_op=train_op)
 
 
 def network(between=lambda hidden: hidden, dtype=tf.float32):

@@ -103,12 +103,9 @@ def of_shape(tensor: Any, shape: list[int]) -> list[Any]:
     return [
         output
         for operation in _in_order(ancestors([tensor.op]))
-        if operation._get_control_flow_context() is None
         for output in operation.outputs
-        if operation.graph.is_fetchable(output)
-        and output.dtype == tensor.dtype
-        and output.shape.ndims is not None
-        and output.shape.as_list() == shape
+        if operation.graph.is_fetchable(output) and operation.graph.is_feedable(output)  # not within a loop
+        if output.dtype == tensor.dtype and output.shape.ndims is not None and output.shape.as_list() == shape
     ]
 
 

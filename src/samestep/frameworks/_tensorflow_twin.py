@@ -31,7 +31,8 @@ class Twin:
             with self.graph.as_default():
                 tf.compat.v1.train.import_meta_graph(exported)
                 handles = [self.graph.get_tensor_by_name(v.op.outputs[0].name) for v in variables.values()]
-                found = tf.gradients(self.graph.get_tensor_by_name(loss.name), handles)
+                wanted = self.graph.get_tensor_by_name(loss.name)
+                found = tf.gradients(wanted, handles, name="beside")  # loops are known by name: not by the author's
                 self.gradients = {n: tf.convert_to_tensor(g) for n, g in zip(variables, found) if g is not None}
         except (ValueError, TypeError, LookupError, RuntimeError, tf.errors.OpError) as error:
             raise ProgramError(
