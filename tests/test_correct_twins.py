@@ -1,11 +1,16 @@
 """No false alarm: correct ports of one network are the same apart from rounding, and a program is identical to itself."""
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import pytest
 
 import samestep
 from programs.mutants import digits, mutant
 from samestep.matching import floor
 
+NOISY = find_spec("programs.noisy_keras").origin
+"""With dropout, batch normalisation and a decaying learning rate."""
 PORTS = [
     ("mnist-softmax", "tensorflow1", "keras"),
     ("mnist-softmax", "keras", "tensorflow"),
@@ -24,7 +29,8 @@ def test_a_correct_port_differs_by_rounding_at_most(experiment, left, right):
 
 @pytest.mark.parametrize(
     "program",
-    ["mnist-softmax:keras", "mnist-sigmoid:tensorflow1", "mnist-softmax:tensorflow"],
+    ["mnist-softmax:keras", "mnist-sigmoid:tensorflow1", "mnist-softmax:tensorflow", NOISY],
+    ids=lambda program: Path(program).stem,
 )
 def test_a_program_is_identical_to_itself_in_every_stage(program):
     result = compare(program, program)
