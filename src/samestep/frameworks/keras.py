@@ -219,8 +219,8 @@ def settings(program: Program, values: Optional[Dict[str, float]] = None) -> Set
     """
     optimizer = program.model.optimizer
     if values:
-        _keras_optimizers.set_settings(optimizer, values)
-        program.first_rate = values.get("learning_rate", program.first_rate)
+        left_alone = ("learning_rate",) if _schedulers(program) else ()
+        _keras_optimizers.set_settings(optimizer, {n: v for n, v in values.items() if n not in left_alone})
     variables = program.model.trainable_variables
     dtype = str(variables[0].dtype) if variables else keras.config.floatx()
     found = _keras_optimizers.settings(optimizer, dtype)

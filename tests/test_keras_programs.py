@@ -1,0 +1,477 @@
+"""Keras programs as people write them: correct twins agree, and each mutant is found in the stage that it alters."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import callbacks, layers
+from keras.optimizers import SGD, Adam, AdamW, Lamb, Lion, Nadam, RMSprop, schedules
+
+from programs.in_process import InProcess, compare, first_difference, stage_apart
+from samestep.errors import ProgramError
+from samestep.frameworks import keras as adapter
+from samestep.frameworks.keras import Program
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Gradients do not exist"),  # Keras warns of an unused layer, as it should
+    pytest.mark.filterwarnings("ignore:__array__ implementation"),  # Keras's own convert_to_numpy, with NumPy 2
+]
+rng = np.random.default_rng(0)
+X = rng.normal(size=(56, 6)).astype(np.float32)
+Y = (X[:, 0] > 0) + (X[:, 1] > 0).astype(np.int64)
+DATA = (X, Y)
+BINARY = (X, (Y > 0).astype(np.float32).reshape(-1, 1))
+ONE_HOT = (X, np.eye(3, dtype=np.float32)[Y])
+TOKENS = (rng.integers(0, 9, size=(56, 5)), Y)
+SEQUENCES = (X.reshape(-1, 3, 2), Y)
+WEIGHTS = {0: 1.0, 1: 2.0, 2: 0.5}
+
+
+def compiled(model, optimizer=None, loss="sparse_categorical_crossentropy", metrics=("accuracy",), **options):
+    metrics = list(metrics) or None
+    model.compile(optimizer=optimizer or Adam(0.01), loss=loss, metrics=metrics, **options)
+    return model
+
+
+def dense(*between, optimizer=None, regularizer=None, units=3, activation="softmax", **options):
+    first = layers.Dense(8, activation="relu", kernel_regularizer=regularizer)
+    last = layers.Dense(units, activation=activation)
+    return compiled(keras.Sequential([keras.Input((6,)), first, *between, last]), optimizer, **options)
+
+
+def functional():
+    inputs = keras.Input((6,))
+    hidden = layers.ReLU()(layers.Dense(8)(inputs))
+    return compiled(keras.Model(inputs, layers.Softmax()(layers.Dense(3)(hidden))))
+
+
+class Subclassed(keras.Model):
+    """Made in another order than called, not built before data, and with a layer that the loss does not depend on."""
+
+    def __init__(self, activation="relu", unused=False):
+        super().__init__()
+        self.last = layers.Dense(3, activation="softmax")
+        self.first = layers.Dense(8, activation=activation)
+        self.unused = layers.Dense(2) if unused else None
+
+    def call(self, x, training=False):
+        if self.unused is not None:
+            self.unused(x)
+        return self.last(self.first(x))
+
+
+def without_input():
+    return compiled(keras.Sequential([layers.Dense(8, activation="relu"), layers.Dense(3, activation="softmax")]))
+
+
+def nested():
+    inner = keras.Sequential([keras.Input((6,)), layers.Dense(6, activation="tanh")])
+    inputs = keras.Input((6,))
+    return compiled(keras.Model(inputs, layers.Dense(3, activation="softmax")(inner(inner(inputs)))))
+
+
+def shared(times=2):
+    layer, inputs = layers.Dense(6, activation="tanh"), keras.Input((6,))
+    hidden = inputs
+    for _ in range(times):
+        hidden = layer(hidden)
+    return compiled(keras.Model(inputs, layers.Dense(3, activation="softmax")(hidden)))
+
+
+def normalised(layer=layers.BatchNormalization, momentum=0.9, epsilon=1e-3):
+    return dense(layer(momentum=momentum, epsilon=epsilon))
+
+
+class AlwaysInference(layers.BatchNormalization):
+    def call(self, inputs, training=None, mask=None):
+        return super().call(inputs, training=False, mask=mask)
+
+
+class Noise(layers.Layer):
+    """Draws from Keras's global generator, which belongs to no layer."""
+
+    def call(self, inputs, training=False):
+        return inputs + 0.1 * keras.random.normal(keras.ops.shape(inputs)) if training else inputs
+
+
+class OwnStep(keras.Model):
+    clip = None
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            predicted = self(x, training=True)
+            loss = self.compute_loss(x=x, y=y, y_pred=predicted)
+        gradients = tape.gradient(loss, self.trainable_variables)
+        if self.clip:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.clip)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        for metric in self.metrics:
+            metric.update_state(loss) if metric.name == "loss" else metric.update_state(y, predicted)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+
+class Clipping(OwnStep):
+    clip = 0.1
+
+
+class DecoratedStep(OwnStep):
+    @tf.function
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+class Reversed(keras.Model):
+    """Hands the optimizer its gradients in another order, by apply."""
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(x=x, y=y, y_pred=self(x, training=True))
+        variables = self.trainable_variables[::-1]
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        return {"loss": loss}
+
+
+class Withholding(keras.Model):
+    def train_step(self, data):
+        return {"loss": self.compute_loss(x=data[0], y=data[1], y_pred=self(data[0], training=True))}
+
+
+def stepping(cls, **options):
+    inputs = keras.Input((6,))
+    outputs = layers.Dense(3, activation="softmax")(layers.Dense(8, activation="relu")(inputs))
+    return compiled(cls(inputs, outputs), **options)
+
+
+def words(optimizer=None, declared=True):
+    first = [keras.Input((5,), dtype="int64")] if declared else []
+    last = [layers.Embedding(10, 4), layers.Flatten(), layers.Dense(3, activation="softmax")]
+    return compiled(keras.Sequential([*first, *last]), optimizer)
+
+
+def frozen(trainable=False):
+    model = dense()
+    model.layers[0].trainable = trainable
+    return compiled(model)
+
+
+def scored(thresholds=200):
+    scores = ["accuracy", keras.metrics.AUC(num_thresholds=thresholds, name="auc")]
+    return dense(units=1, activation="sigmoid", loss="binary_crossentropy", metrics=scores)
+
+
+def recurrent():
+    return compiled(keras.Sequential([keras.Input((3, 2)), layers.LSTM(4), layers.Dense(3, activation="softmax")]))
+
+
+def fitted(**fit):
+    return lambda: Program(dense(), fit=fit)
+
+
+def scheduled(schedule):
+    return fitted(callbacks=[callbacks.LearningRateScheduler(schedule)])
+
+
+def with_policy(policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        return dense()
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def using(optimizer, *args, **settings):
+    return lambda: dense(optimizer=optimizer(*args, **settings))
+
+
+def decaying(staircase=False):
+    return SGD(schedules.ExponentialDecay(0.1, 4, 0.9, staircase=staircase))
+
+
+def weights_of_rows(x, y):
+    return np.array([WEIGHTS[int(label)] for label in y])
+
+
+TWINS = {
+    "functional": (dense, functional),
+    "subclassed": (dense, lambda: compiled(Subclassed())),
+    "subclassed with an unused layer": (
+        lambda: compiled(Subclassed(unused=True)),
+        lambda: compiled(Subclassed(unused=True)),
+    ),
+    "sequential without Input": (dense, without_input),
+    "nested model and shared layer": (nested, shared),
+    "batch normalisation": (normalised, normalised),
+    "dropout": (lambda: dense(layers.Dropout(0.5, seed=1)), lambda: dense(layers.Dropout(0.5, seed=1))),
+    "noise from the global generator": (lambda: dense(Noise()), lambda: dense(Noise())),
+    "regularizer": (lambda: dense(regularizer="l2"), lambda: dense(regularizer=keras.regularizers.L2(0.01))),
+    "own train_step": (dense, lambda: stepping(OwnStep)),
+    "own train_step, decorated": (dense, lambda: stepping(DecoratedStep)),
+    "own train_step, reversed": (lambda: dense(metrics=()), lambda: stepping(Reversed, metrics=())),
+    "run_eagerly": (dense, lambda: dense(run_eagerly=True)),
+    "jit_compile": (dense, lambda: dense(jit_compile=True)),
+    "steps_per_execution": (dense, lambda: dense(steps_per_execution=4)),
+    "loss as a class": (dense, lambda: dense(loss=keras.losses.SparseCategoricalCrossentropy())),
+    "loss as a function": (dense, lambda: dense(loss=keras.losses.sparse_categorical_crossentropy)),
+    "AUC": (scored, scored, BINARY),
+    "a metric of several numbers": (
+        lambda: dense(loss="categorical_crossentropy", metrics=[keras.metrics.F1Score()]),
+        lambda: dense(loss="categorical_crossentropy", metrics=[keras.metrics.F1Score()]),
+        ONE_HOT,
+    ),
+    "class_weight and sample_weight": (fitted(class_weight=WEIGHTS), fitted(sample_weight=weights_of_rows)),
+    "LearningRateScheduler, by epoch and by rate": (
+        scheduled(lambda epoch: 0.01 * 0.5**epoch),
+        scheduled(lambda epoch, rate: rate * 0.5 if epoch else rate),
+    ),
+    "LearningRateScheduler and a schedule": (
+        scheduled(lambda epoch: 0.01 * 0.5**epoch),
+        using(Adam, schedules.ExponentialDecay(0.01, 4, 0.5, staircase=True)),
+    ),
+    "EarlyStopping on validation data": (
+        fitted(callbacks=[callbacks.EarlyStopping(patience=1)], validation_data=DATA),
+        dense,
+    ),
+    "shuffled": (fitted(shuffle=True), fitted(shuffle=True)),
+    "embedding of tokens": (words, lambda: words(declared=False), TOKENS),
+    "embedding, clipped": (lambda: words(SGD(0.1, clipnorm=0.01)), lambda: words(SGD(0.1, clipnorm=0.01)), TOKENS),
+    "frozen layer": (frozen, frozen),
+    "recurrent": (recurrent, recurrent, SEQUENCES),
+    "mixed_bfloat16": (lambda: with_policy("mixed_bfloat16"), lambda: with_policy("mixed_bfloat16")),
+    "Adam and AdamW without decay": (using(Adam, 0.01), using(AdamW, 0.01, weight_decay=0.0)),
+    "Nadam, whose product follows from the step": (using(Nadam, 0.01), using(Nadam, 0.01)),
+    "Lion": (using(Lion, 0.01), using(Lion, 0.01)),
+    "Lamb": (using(Lamb, 0.01), using(Lamb, 0.01)),
+    "accumulated gradients": (
+        using(Adam, 0.01, gradient_accumulation_steps=2),
+        using(Adam, 0.01, gradient_accumulation_steps=2),
+    ),
+    "moving average of the weights": (using(SGD, 0.1, use_ema=True), using(SGD, 0.1, use_ema=True)),
+    "a loss that turns NaN": (using(SGD, 1e30), using(SGD, 1e30)),
+}
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_correct_twins_agree_in_every_stage(name):
+    left, right, data = (*TWINS[name], DATA)[:3]
+    assert stage_apart(left, right, data) is None
+
+
+MUTANTS = {
+    "activation": (dense, lambda: compiled(Subclassed("elu")), "forward"),
+    "shared once more": (shared, lambda: shared(3), "forward"),
+    "momentum of batch normalisation": (normalised, lambda: normalised(momentum=0.99), "buffers"),
+    "epsilon of batch normalisation": (normalised, lambda: normalised(epsilon=1e-5), "forward"),
+    "batch normalisation in inference mode": (normalised, lambda: normalised(AlwaysInference), "forward"),
+    "dropout rate": (lambda: dense(layers.Dropout(0.5, seed=1)), lambda: dense(layers.Dropout(0.4, seed=1)), "forward"),
+    "regularizer": (lambda: dense(regularizer="l2"), lambda: dense(regularizer=keras.regularizers.L2(0.02)), "loss"),
+    "clipping in the train_step": (dense, lambda: stepping(Clipping), "gradients"),
+    "thresholds of AUC": (scored, lambda: scored(20), "metrics", BINARY),
+    "no class_weight": (fitted(class_weight=WEIGHTS), dense, "loss"),
+    "no scheduler": (scheduled(lambda epoch: 0.01 * 0.5**epoch), dense, "schedule"),
+    "shuffled": (dense, fitted(shuffle=True), "data"),
+    "not frozen": (frozen, lambda: frozen(True), "alignment"),
+    "float32 for mixed_bfloat16": (lambda: with_policy("mixed_bfloat16"), dense, "forward"),
+    "momentum": (using(SGD, 0.1, 0.9), using(SGD, 0.1, 0.8), "update"),
+    "Nesterov": (using(SGD, 0.1, 0.9), using(SGD, 0.1, 0.9, nesterov=True), "update"),
+    "rho": (using(RMSprop, 0.01), using(RMSprop, 0.01, rho=0.99), "update"),
+    "weight decay": (using(AdamW, 0.01, weight_decay=0.01), using(AdamW, 0.01, weight_decay=0.02), "update"),
+    "epsilon": (using(Adam, 0.01, epsilon=1e-3), using(Adam, 0.01, epsilon=1e-4), "update"),
+    "clipped by variable or together": (using(SGD, 0.1, clipnorm=0.1), using(SGD, 0.1, global_clipnorm=0.1), "update"),
+    "accumulated over 2 or 4 steps": (
+        using(Adam, 0.01, gradient_accumulation_steps=2),
+        using(Adam, 0.01, gradient_accumulation_steps=4),
+        "update",
+    ),
+    "overwritten by the average": (
+        using(SGD, 0.1, use_ema=True, ema_overwrite_frequency=4),
+        using(SGD, 0.1, use_ema=True),
+        "update",
+    ),
+    "momentum of the average": (
+        using(SGD, 0.1, use_ema=True),
+        using(SGD, 0.1, use_ema=True, ema_momentum=0.9),
+        "slots",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_found_in_the_stage_that_it_alters(name):
+    left, right, stage, data = (*MUTANTS[name], DATA)[:4]
+    assert stage_apart(left, right, data) == stage
+
+
+def test_a_staircase_is_found_in_the_schedule_where_no_step_is_looked_at_between_its_stairs():
+    assert (
+        stage_apart(lambda: dense(optimizer=decaying()), lambda: dense(optimizer=decaying(True)), DATA, steps=(0,))
+        == "schedule"
+    )
+
+
+def test_whole_matches_of_twins_find_rounding_at_most():
+    for left, right in ((normalised, normalised), (dense, functional)):
+        result = compare(left, right, DATA, steps=2)
+        assert result.verdict in ("identical", "rounding")
+
+
+def test_a_whole_match_blames_the_moving_averages_and_nothing_else():
+    result = compare(normalised, lambda: normalised(momentum=0.99), DATA, steps=2)
+    assert first_difference(result)[0] == "buffers"
+    assert {stage.stage for stage in result.stages if stage.verdict == "different"} == {"buffers"}
+
+
+def test_parameters_in_float64_are_trained_in_float64():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")  # follows floatx unless a test before has set it
+    try:
+        worker = InProcess(dense, *DATA)
+        seen = worker.ask("gradients", x=worker.session.x[:16], y=Y[:16])
+        assert {g.dtype for g in seen["gradients"].values()} == {np.dtype(np.float64)}
+        assert stage_apart(dense, functional, DATA, tolerance=1e-12) is None
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
+
+
+def busy():
+    """All that an observation could leave changed: moving averages, generators, slots, metrics, a learning rate."""
+    model = dense(layers.BatchNormalization(), layers.Dropout(0.5), Noise())
+    return Program(model, fit={"callbacks": [callbacks.LearningRateScheduler(lambda epoch, rate: 0.9 * rate)]})
+
+
+def averaging():
+    return dense(layers.Dropout(0.5), optimizer=SGD(0.1, use_ema=True), units=1, activation="sigmoid", loss="mse")
+
+
+@pytest.mark.parametrize("build", [busy, averaging])
+def test_observing_leaves_every_variable_its_bits_and_the_next_training_its_result(build):
+    ends = []
+    for asked in ({}, REQUESTS):
+        worker = InProcess(build, *DATA)
+        worker.ask("train", batch_size=16, steps=2)
+        before = worker.ask("state")
+        for do, arguments in asked.items():
+            worker.ask(do, **arguments)
+            assert_bit_equal(before, worker.ask("state"), do)
+        if asked:
+            update_and_move_the_settings_and_back(worker)
+            assert_bit_equal(before, worker.ask("state"), "update or settings")
+        worker.ask("train", batch_size=16, steps=6)
+        ends.append(worker.ask("state"))
+    assert_bit_equal(*ends, "training")
+
+
+REQUESTS = {
+    "forward": {"x": X[:16], "training": True},
+    "gradients": {"x": X[:16], "y": Y[:16]},
+    "step": {"x": X[:16], "y": Y[:16]},
+    "evaluate": {"rows": 40, "batch_size": 16},
+    "batches": {"batch_size": 16, "epochs": 2},
+    "rates": {"steps": [0, 5, 50]},
+}
+
+
+def update_and_move_the_settings_and_back(worker):
+    given = worker.ask("gradients", x=X[:16], y=Y[:16])["gradients"]
+    settings = worker.ask("settings")
+    worker.ask("settings", values={name: 1.5 * entry["value"] for name, entry in settings.items()})
+    worker.ask("update", gradients=given, x=X[:16], y=Y[:16])
+    worker.ask("settings", values={name: entry["value"] for name, entry in settings.items()})
+    assert worker.ask("settings") == settings
+
+
+def assert_bit_equal(one, other, after):
+    for group, entries in one.items():
+        for (name, value), twin in zip(entries.items(), other[group].values(), strict=True):
+            assert value.tobytes() == twin.tobytes(), f"{group} {name} changed by {after}"
+
+
+def test_two_observations_of_one_state_draw_the_same_masks():
+    worker = InProcess(lambda: dense(layers.Dropout(0.5)), *DATA)
+    once, again = (worker.ask("gradients", x=X[:16], y=Y[:16])["loss"] for _ in range(2))
+    assert once.tobytes() == again.tobytes()
+    worker.ask("train", batch_size=16, steps=1)
+    assert worker.ask("forward", x=X[:16], training=True)["outputs"]["output"].shape == (16, 3)
+
+
+def test_training_is_fit_bit_for_bit():
+    """Seen step by step, with steps_per_execution, callbacks, a partial last batch, dropout and shuffling."""
+
+    def build():
+        keras.utils.set_random_seed(1)
+        return dense(layers.Dropout(0.5), steps_per_execution=4)
+
+    plain = build()
+    plain.fit(X, Y, batch_size=16, epochs=2, shuffle=True, verbose=0)
+    watched = adapter.load(Program(build(), fit={"shuffle": True}), X[:2])
+    curve = adapter.train(watched, X, Y, 16, 2, None, lambda done, total: None)["running_loss"]
+    assert len(curve) == 8
+    assert np.isfinite(curve).all()
+    for one, other in zip(plain.weights, watched.model.weights, strict=True):
+        assert one.numpy().tobytes() == other.numpy().tobytes()
+
+
+def test_the_data_stage_sees_the_batches_that_fit_feeds():
+    fed = []
+
+    class Spy(keras.Model):
+        def train_step(self, data):
+            fed.append((data[0].numpy(), data[1].numpy()))
+            return super().train_step(data)
+
+    model = stepping(Spy, run_eagerly=True)
+    program = adapter.load(Program(model, fit={"class_weight": WEIGHTS}), X[:2])
+    seen = []
+    adapter.batches(program, X, Y, 16, 1, lambda epoch, x, y: seen.append((x, y)))
+    assert fed == []
+    model.fit(X, Y, batch_size=16, shuffle=False, verbose=0)
+    assert len(seen) == len(fed) == 4
+    for (x, y), (fed_x, fed_y) in zip(seen, fed, strict=True):
+        np.testing.assert_array_equal(x, fed_x)
+        np.testing.assert_array_equal(y, fed_y)
+
+
+def test_a_scheduler_is_read_at_each_epoch_of_the_data():
+    worker = InProcess(scheduled(lambda epoch, rate: 0.5 * rate), *DATA)
+    worker.ask("batches", batch_size=16, epochs=1)
+    np.testing.assert_allclose(worker.ask("rates", steps=[0, 3, 4, 8]), [0.005, 0.005, 0.0025, 0.00125], rtol=1e-6)
+
+
+def two_inputs():
+    inputs = [keras.Input((6,)), keras.Input((6,))]
+    return compiled(keras.Model(inputs, layers.Dense(3)(layers.add(inputs))), loss="mse")
+
+
+def two_outputs():
+    inputs = keras.Input((6,))
+    return compiled(keras.Model(inputs, [layers.Dense(3)(inputs), layers.Dense(3)(inputs)]), loss="mse", metrics=())
+
+
+REFUSED = {
+    "two inputs": (two_inputs, "has 2 inputs"),
+    "two outputs": (two_outputs, "has 2 outputs"),
+    "float16 with a scaled loss": (lambda: with_policy("mixed_float16"), "a scaled loss"),
+    "parameters in bfloat16": (lambda: with_policy("bfloat16"), "trains with bfloat16"),
+    "not compiled": (lambda: keras.Sequential([layers.Dense(3)]), "not compiled"),
+    "epochs of its own": (fitted(epochs=3), "names epochs"),
+    "validation_split": (fitted(validation_split=0.2), "names validation_split"),
+    "weights of all rows": (fitted(sample_weight=np.ones(56)), "Give a function of"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_compared_is_refused_with_the_reason(name):
+    build, message = REFUSED[name]
+    with pytest.raises(ProgramError, match=message):
+        InProcess(build, *DATA)
+
+
+def test_a_train_step_that_withholds_gradients_is_refused_with_their_number():
+    worker = InProcess(lambda: stepping(Withholding), *DATA)
+    with warnings.catch_warnings(), pytest.raises(ProgramError, match="gave its optimizer 0 gradients"):
+        worker.ask("gradients", x=X[:16], y=Y[:16])
