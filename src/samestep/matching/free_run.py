@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from samestep.matching import floor
 from samestep.matching.judging import Comparison, Judged, judge, nothing_to_compare
+from samestep.matching.reaction import settings_moved
 from samestep.matching.sides import Sides, State
 from samestep.results import Epoch
 from samestep.worker.parent import Worker
@@ -100,12 +101,9 @@ def _train(worker: Worker, start: State, plan: dict[str, Any]) -> dict[str, Any]
 
 
 def _train_sibling(worker: Worker, start: State, plan: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-    settings = worker.ask("settings")
     worker.ask("state", values=start)
-    worker.ask("settings", values=floor.moved_settings(settings, rng))
-    answer = _train(worker, floor.moved_tree(start, rng), plan)
-    worker.ask("settings", values={name: entry["value"] for name, entry in settings.items()})
-    return answer
+    with settings_moved(worker, rng):
+        return _train(worker, floor.moved_tree(start, rng), plan)
 
 
 def _judge_curves(left: dict[str, Any], right: dict[str, Any], siblings: list[dict[str, Any]], note: str) -> Judged:

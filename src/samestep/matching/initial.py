@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,20 +22,32 @@ SIGNIFICANCE = 1e-4
 
 
 def compare_initial(sides: Sides, left: State, right: State, own_init: bool) -> Judged:
-    """Equal draws are compared element by element; unrelated draws by distribution, if their own are to be kept."""
+    """Equal draws are compared element by element; unrelated draws by distribution, if their own are to be kept.
+
+    Constants are one draw: a slot that starts from another value is a difference.
+    """
     comparisons, unrelated = [], []
-    for pair in sides.parameters.pairs:
-        one, other = left["parameters"][pair.left], pair.to_left(right["parameters"][pair.right])
+    for name, one, other_name, other in _twins(sides, left, right):
         if _unrelated(one, other):
-            unrelated.append((pair.left, one, other))
-            continue
-        times = floor.times_floor(one, [], other)
-        comparisons.append(Comparison(pair.left, 0, times, *worst_element(pair.left, one, pair.right, other)))
-    if not unrelated:
-        return judge("init", comparisons)
-    if any(c.times_floor >= floor.ROUNDING for c in comparisons):
+            unrelated.append((name, one, other))
+        else:
+            times = floor.times_floor(one, [], other)
+            comparisons.append(Comparison(name, 0, times, *worst_element(name, one, other_name, other)))
+    if not unrelated or any(c.times_floor >= floor.ROUNDING for c in comparisons):
         return judge("init", comparisons)
     return _judge_draws(unrelated, own_init)
+
+
+def _twins(sides: Sides, left: State, right: State) -> Iterator[tuple[str, Array, str, Array]]:
+    """Name and value on the left, and on the right in the left layout, of parameters, slots and buffers."""
+    for group, pairs in (
+        ("parameters", sides.parameters.pairs),
+        ("slots", sides.slot_pairs()),
+        ("buffers", sides.buffers.pairs),
+    ):
+        for pair in pairs:
+            name = pair.left.replace("|", " of ")
+            yield name, left[group][pair.left], pair.right, pair.to_left(right[group][pair.right])
 
 
 def _unrelated(one: Array, other: Array) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,32 +95,25 @@ def watch_passes(worker: Worker, state: State, batch: Batch) -> Look:
 
 def watch_update(worker: Worker, state: State, gradients: dict[str, Array], batch: Batch) -> Look:
     """Look at the optimizer's update and new slots, given these gradients at this state."""
-    settings = worker.ask("settings")
 
     def look(rng: np.random.Generator | None) -> Observation:
-        if rng is None:
-            return _after(state, worker_update(state, gradients))
-        here, given = floor.moved_tree(state, rng), floor.moved_tree(gradients, rng)
-        worker.ask("settings", values=floor.moved_settings(settings, rng))
-        seen = _after(here, worker_update(here, given))
-        worker.ask("settings", values={name: entry["value"] for name, entry in settings.items()})
-        return seen
-
-    def worker_update(here: State, given: dict[str, Any]) -> State:
+        here = state if rng is None else floor.moved_tree(state, rng)
+        given = gradients if rng is None else floor.moved_tree(gradients, rng)
         worker.ask("state", values=here)
-        after: State = worker.ask("update", gradients=given, **batch)
-        return after
+        with settings_moved(worker, rng):
+            return _after(here, worker.ask("update", gradients=given, **batch))
 
     return look
 
 
-def watch_step(worker: Worker, state: State, batch: Batch) -> Look:
+def watch_step(worker: Worker, state: State, batch: Batch, move_settings: bool) -> Look:
     """Look at what one whole training step of the program's own loop changes."""
 
     def look(rng: np.random.Generator | None) -> Observation:
         here, x = _moved_start(state, batch, rng)
         worker.ask("state", values=here)
-        return _after(here, worker.ask("step", x=x, y=batch["y"]))
+        with settings_moved(worker, rng if move_settings else None):
+            return _after(here, worker.ask("step", x=x, y=batch["y"]))
 
     return look
 
@@ -133,6 +127,18 @@ def watch_evaluation(worker: Worker, state: State, rows: int, batch_size: int) -
         return {f"evaluation|{name}": np.asarray(value, np.float32) for name, value in found.items()}
 
     return look
+
+
+@contextmanager
+def settings_moved(worker: Worker, rng: np.random.Generator | None) -> Iterator[None]:
+    """For the time of the block, the optimizer's settings are moved by one ulp; left as they are without a generator."""
+    if rng is None:
+        yield
+        return
+    settings = worker.ask("settings")
+    worker.ask("settings", values=floor.moved_settings(settings, rng))
+    yield
+    worker.ask("settings", values={name: entry["value"] for name, entry in settings.items()})
 
 
 def borrow_moves(step: Reaction, update: Reaction) -> None:

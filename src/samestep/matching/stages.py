@@ -66,10 +66,11 @@ def observe(
         ]
         return Reaction(looks[0], rng), Reaction(looks[1], rng)
 
+    whole = bool(sides.lacking("update"))
     passes = both(watch_passes, batches)
-    steps = both(watch_step, batches)
+    steps = both(watch_step, batches, (whole, whole))
     updates = None
-    if not sides.lacking("update"):
+    if not whole:
         given = {key.split("|", 1)[1]: value for key, value in passes[0].seen.items() if key.startswith("gradients|")}
         updates = both(watch_update, (given, sides.gradients_to_right(given)), batches)
         updates[0].grow(floor.DRAWS)
