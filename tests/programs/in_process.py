@@ -100,11 +100,7 @@ def stage_apart(left, right, data, *, steps=(0, 3), batch_size=16, tolerance=1e-
 
 def _stage_apart_here(sides, workers, data, batch_size, tolerance):
     state = workers[0].ask("state")
-    generators = [list(side.get("generators", [])) for side in sides.described]
-    moved = dict(sides.to_right(state))
-    if len(generators[0]) == len(generators[1]):
-        moved["generators"] = {b["name"]: state["generators"][a["name"]] for a, b in zip(*generators, strict=True)}
-    workers[1].ask("state", values={group: entries for group, entries in moved.items() if entries})
+    workers[1].ask("state", values=sides.to_right(state))
     x, y = workers[0].session.x[:batch_size], workers[0].session.y[:batch_size]
     for training in (True, False):
         if not _near(*(w.ask("forward", x=x, training=training)["outputs"] for w in workers), tolerance):
