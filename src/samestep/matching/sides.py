@@ -115,11 +115,17 @@ class SlotPair:
 
     def to_right(self, array: Array) -> Array:
         """The left slot as the right program holds it."""
-        return self.pair.to_right(array * np.asarray(self.factor, array.dtype))
+        moved: Array = array * np.asarray(self.factor, array.dtype)
+        return self.pair.to_right(moved) if self._shaped(moved) else moved
 
     def to_left(self, array: Array) -> Array:
         """The right slot as the left program holds it."""
-        return self.pair.to_left(array / np.asarray(self.factor, array.dtype))
+        moved: Array = array / np.asarray(self.factor, array.dtype)
+        return self.pair.to_left(moved) if self._shaped(moved) else moved
+
+    def _shaped(self, array: Array) -> bool:
+        """Whether it has its parameter's shape; Adafactor's rows and columns have not."""
+        return array.ndim == len(self.pair.axes)
 
 
 def ask_both(

@@ -156,6 +156,8 @@ def judge_step(sides: Sides, moments: Sequence[Moment]) -> Judged:
 
 def judge_schedule(sides: Sides, starts: tuple[State, State], total: int, steps_per_epoch: int) -> Judged:
     """The learning rate at steps spread over the run, epoch boundaries among them."""
+    if sides.lacking("update"):
+        return nothing_to_compare("schedule", f"within the whole step: {sides.lacking('update')}")
     ask_both(sides.left, sides.right, "state", {"values": starts[0]}, {"values": starts[1]})
     edges = [epoch * steps_per_epoch + shift for epoch in range(1, 4) for shift in (-1, 0, 1)]
     steps = sorted({s for s in [0, 1, 2, 5, 10, 20, 50, 100, total // 2, total - 1, *edges] if 0 <= s < total})
