@@ -34,16 +34,15 @@ class Sides:
 
     def to_right(self, state: State) -> State:
         """The left state as the right program holds it; its private parts follow from the step."""
-        moved: State = {"parameters": {}, "buffers": {}, "slots": self._slots_to_right(state), "counters": {}}
+        moved: State = {"parameters": {}, "buffers": {}, "slots": self._slots_to_right(state)}
         for group, alignment in (("parameters", self.parameters), ("buffers", self.buffers)):
             for pair in alignment.pairs:
                 moved[group][pair.right] = pair.to_right(state[group][pair.left])
         generators = self._generators_to_right(state)
         if generators:
             moved["generators"] = generators
-        step = state["counters"].get("step", np.array(-1))
-        if step >= 0:
-            moved["counters"]["step"] = step
+        if state["counters"].get("step", -1) >= 0:
+            moved["counters"] = {"step": state["counters"]["step"]}
         return moved
 
     def gradients_to_right(self, gradients: dict[str, Array]) -> dict[str, Array]:
