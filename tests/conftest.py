@@ -1,5 +1,6 @@
 """Program files, and the command line, for tests of what goes wrong around a program."""
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from samestep import cli
+from warm_workers import WarmWorkers
 
 NUMPY_FRAMEWORK = Path(__file__).with_name("numpy_framework.py")
 LINEAR = "from numpy_framework import Program\ndef build():\n    return Program({})\n"
@@ -32,6 +34,20 @@ def program(tmp_path):
 def linear(program):
     """Writes a program that works, with these arguments of its Program, and returns its path."""
     return lambda arguments="", name="linear.py": program(LINEAR.format(arguments), name)
+
+
+@pytest.fixture(scope="session")
+def warm_workers(tmp_path_factory):
+    """Workers that have imported TensorFlow and Keras already."""
+    pool = WarmWorkers(tmp_path_factory.mktemp("warm"))
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def warm(warm_workers, monkeypatch):
+    """Lets samestep.match take its workers from those that are warm."""
+    monkeypatch.setattr(importlib.import_module("samestep.matching.match"), "Worker", warm_workers.take)
 
 
 @pytest.fixture

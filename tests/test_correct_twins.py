@@ -9,6 +9,8 @@ import samestep
 from programs.mutants import digits, mutant
 from samestep.matching import floor
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 NOISY = find_spec("programs.noisy_keras").origin
 """With dropout, batch normalisation and a decaying learning rate."""
 PORTS = [

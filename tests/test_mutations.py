@@ -9,6 +9,8 @@ import samestep
 from programs.mutants import STEPS, digits, mutant, own_batches
 from samestep.matching.floor import DIFFERENT
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 
 class Mutant(NamedTuple):
     """An experiment's program with changes, and the framework of the unchanged program beside it."""

@@ -5,12 +5,15 @@ skips these tests and says so in the summary; one that has it and cannot build t
 """
 
 import subprocess
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import samestep
+from samestep.worker.parent import Worker
 
 ROOT = Path(__file__).parents[1]
 NOT_TESTED = "NOT TESTED: real TensorFlow 1.15. No Python 3.7 here (pyenv install 3.7), so this check did not run."
@@ -96,3 +99,13 @@ def test_a_port_with_the_default_epsilon_of_keras_is_told_from_tensorflow_1(old_
     result = samestep.match(f"{files}/old.py", port, data=data, left_python=old_python, steps=12)
     assert result.verdict == "different"
     assert result.first_difference.stage == "update"
+
+
+def test_tensorflow_2_imported_in_the_asking_process_does_not_make_tensorflow_1_eager(
+    old_python, files, data, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "tensorflow", types.ModuleType("tensorflow"))
+    monkeypatch.setenv("TF2_BEHAVIOR", "1")  # as importing TensorFlow 2 does
+    with Worker("old", python=old_python) as worker:
+        source = {"label": "old", "function": "build", "file": f"{files}/old.py", "module": None}
+        assert worker.ask("load", source=source, seed=0, x=data[0], y=data[1])["rows"] == len(data[0])

@@ -33,9 +33,10 @@ def moved(value: Any, rng: np.random.Generator, dtype: str | None = None) -> Any
     if array.dtype.kind != "f":
         return value
     towards = np.where(rng.integers(0, 2, array.shape) == 1, np.inf, -np.inf).astype(array.dtype)
-    shifted = np.nextafter(array, towards)
-    # zeros stay: one ulp of zero is a subnormal number, which hardware may flush
-    return np.where((array == 0) | ~np.isfinite(array), array, shifted).astype(array.dtype)
+    with np.errstate(over="ignore"):
+        shifted = np.nextafter(array, towards)
+    # zeros stay: one ulp of zero is a subnormal number, which hardware may flush; so does what would leave the finite
+    return np.where((array == 0) | ~np.isfinite(array) | ~np.isfinite(shifted), array, shifted).astype(array.dtype)
 
 
 def moved_tree(tree: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:

@@ -95,7 +95,6 @@ class Worker:
                 _stream(stream).close()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, MARK: self._mark}
         theirs, ours = os.pipe()
         self._lifeline = os.fdopen(ours, "wb")
         try:
@@ -104,7 +103,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=environment,
+                env=_environment(self._mark),
                 pass_fds=[theirs],
                 start_new_session=True,
             )
@@ -191,3 +190,14 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def _environment(mark: str) -> dict[str, str]:
+    """This process's environment for a child.
+
+    TensorFlow 2 writes TF2_BEHAVIOR into it when it is imported here; a child with TensorFlow 1 would then run eagerly.
+    """
+    inherited = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, MARK: mark}
+    if "tensorflow" in sys.modules:
+        inherited.pop("TF2_BEHAVIOR", None)
+    return inherited
