@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from kept_workers import KeptWorkers
 from samestep import cli
-from warm_workers import WarmWorkers
 
 NUMPY_FRAMEWORK = Path(__file__).with_name("numpy_framework.py")
 LINEAR = "from numpy_framework import Program\ndef build():\n    return Program({})\n"
@@ -37,17 +37,17 @@ def linear(program):
 
 
 @pytest.fixture(scope="session")
-def warm_workers(tmp_path_factory):
-    """Workers that have imported TensorFlow and Keras already."""
-    pool = WarmWorkers(tmp_path_factory.mktemp("warm"))
-    yield pool
-    pool.close()
+def kept_workers(tmp_path_factory):
+    """Workers that have imported their frameworks already, and serve one match after another."""
+    workers = KeptWorkers(tmp_path_factory.mktemp("kept"))
+    yield workers
+    workers.close()
 
 
 @pytest.fixture
-def warm(warm_workers, monkeypatch):
-    """Lets samestep.match take its workers from those that are warm."""
-    monkeypatch.setattr(importlib.import_module("samestep.matching.match"), "Worker", warm_workers.take)
+def kept(kept_workers, monkeypatch):
+    """Lets samestep.match take its workers from those that are kept."""
+    monkeypatch.setattr(importlib.import_module("samestep.matching.match"), "Worker", kept_workers.take)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import samestep
 from programs.mutants import digits, mutant
 from samestep.matching import floor
 
-pytestmark = pytest.mark.usefixtures("warm")
+pytestmark = pytest.mark.usefixtures("kept")
 
 NOISY = find_spec("programs.noisy_keras").origin
 """With dropout, batch normalisation and a decaying learning rate."""

@@ -9,7 +9,7 @@ import samestep
 from programs.mutants import STEPS, digits, mutant, own_batches
 from samestep.matching.floor import DIFFERENT
 
-pytestmark = pytest.mark.usefixtures("warm")
+pytestmark = pytest.mark.usefixtures("kept")
 
 
 class Mutant(NamedTuple):

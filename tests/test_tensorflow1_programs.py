@@ -1,6 +1,5 @@
 """Programs as people wrote them in graph style, each against its twin in Keras and against that with one thing changed."""
 
-import importlib
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 
 import samestep
 from samestep.errors import ProgramError
-from samestep.worker.parent import Worker
 
 FOLDER = Path(__file__).parent / "programs"
 GRAPH, KERAS = FOLDER / "graph_style.py", FOLDER / "graph_style_twins.py"
@@ -87,51 +85,17 @@ def test_keras_squares_the_gradients_of_a_repeated_word_one_by_one(compare):
 SAME = ("identical", "rounding")
 
 
-class Kept(Worker):
-    """A worker that is used again for the next program, since importing the frameworks takes longest."""
-
-    idle: list = []  # noqa: RUF012 - one list for all
-
-    def close(self):
-        if self not in Kept.idle:
-            Kept.idle.append(self)
-
-
-def kept(label, *, python=None, timeout=300.0):
-    worker = Kept.idle.pop() if Kept.idle else Kept(label, timeout=timeout)
-    worker.label = label
-    return worker
-
-
-def end_all():
-    while Kept.idle:
-        Worker.close(Kept.idle.pop())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _ended():
-    yield
-    end_all()
+@pytest.fixture
+def compare(kept):
+    return lambda left, right: samestep.match(
+        f"{GRAPH}:{left}", f"{KERAS}:{right}", data=data(left), batch_size=8, steps=12
+    )
 
 
 @pytest.fixture
-def compare(monkeypatch):
-    monkeypatch.setattr(importlib.import_module("samestep.matching.match"), "Worker", kept)
-
-    def run(left, right):
-        try:
-            return samestep.match(f"{GRAPH}:{left}", f"{KERAS}:{right}", data=data(left), batch_size=8, steps=12)
-        except Exception:
-            end_all()  # one that failed may still have something to say
-            raise
-
-    return run
-
-
-@pytest.fixture
-def graph():
+def graph(kept_workers):
     """Loads a program of graph_style.py and returns the worker that holds it."""
-    worker = kept("graph")
+    worker = kept_workers.take("graph")
 
     def load(function):
         x, y = data(function)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,9 +46,14 @@ class Judged:
 def judge(stage: str, comparisons: Iterable[Comparison], note: str = "") -> Judged:
     """The verdict of a stage from its comparisons, which come in causal order.
 
-    Named is the first comparison that differs, else the first undecided one, else the one farthest apart.
+    Named is the first comparison that differs, after which no other is made, else the first undecided one, else the
+    one farthest apart.
     """
-    compared = list(comparisons)
+    compared = []
+    for comparison in comparisons:
+        compared.append(comparison)
+        if verdict(comparison.times_floor) == "different":
+            break
     if not compared:
         return Judged(Stage(stage, "undecided", note=note or "nothing was compared"))
     worst = max(SEVERITY[verdict(c.times_floor)] for c in compared)
@@ -68,20 +73,20 @@ def not_compared(stage: str, note: str) -> Judged:
     return Judged(Stage(stage, "undecided", None, note=note))
 
 
+def follows(stage: str, judged: Sequence[Judged]) -> str:
+    """The first stage already judged different from which this one's difference would follow, or nothing."""
+    differing = [entry.stage.stage for entry in judged if entry.stage.verdict == "different"]
+    return next((source for source in FOLLOWS.get(stage, ()) if source in differing), "")
+
+
 def blame(judged: Sequence[Judged]) -> list[Judged]:
     """The stages with those that only follow from an earlier difference marked so, as undecided."""
-    differing: set[str] = set()
-    result = []
+    result: list[Judged] = []
     for entry in judged:
-        stage = entry.stage
-        sources = [source for source in FOLLOWS.get(stage.stage, ()) if source in differing]
-        if sources and stage.verdict not in ("identical", "rounding"):
-            note = f"follows from {sources[0]}"
-            entry = Judged(
-                Stage(stage.stage, "undecided", stage.times_floor, stage.name, stage.step, note), entry.worst
-            )
-        if entry.stage.verdict == "different":
-            differing.add(entry.stage.stage)
+        stage, source = entry.stage, follows(entry.stage.stage, result)
+        if source and stage.verdict not in ("identical", "rounding"):
+            note = f"follows from {source}"
+            entry = Judged(replace(stage, verdict="undecided", note=note), entry.worst)
         result.append(entry)
     return result
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from samestep import data as datasets
 from samestep.errors import ProgramError, UsageError
-from samestep.matching import judging, stages
+from samestep.matching import floor, judging, stages
 from samestep.matching.aligning import align
 from samestep.matching.batches import compare_batches
 from samestep.matching.free_run import run_freely
@@ -158,18 +158,28 @@ class _Match:
         return [initial, *judged, free.judged], free.epochs
 
     def _judge(self, starts: tuple[State, State], moments: list[stages.Moment]) -> list[Judged]:
-        """The stages between the initial weights and the free run, over all moments seen."""
-        return [
-            stages.judge_forward(moments),
-            stages.judge_loss(moments),
-            stages.judge_gradients(self.sides, moments),
-            stages.judge_update(self.sides, moments),
-            stages.judge_slots(self.sides, moments),
-            stages.judge_buffers(self.sides, moments),
-            stages.judge_step(self.sides, moments),
-            stages.judge_schedule(self.sides, starts, self.task.total, self.task.steps_per_epoch),
-            stages.judge_metrics(moments),
-        ]
+        """The stages between the initial weights and the free run, over all moments seen.
+
+        One that would only follow from an earlier difference is not worth more draws.
+        """
+        sides, task = self.sides, self.task
+        judges: dict[str, Callable[[], Judged]] = {
+            "forward": lambda: stages.judge_forward(moments),
+            "loss": lambda: stages.judge_loss(moments),
+            "gradients": lambda: stages.judge_gradients(sides, moments),
+            "update": lambda: stages.judge_update(sides, moments),
+            "slots": lambda: stages.judge_slots(sides, moments),
+            "buffers": lambda: stages.judge_buffers(sides, moments),
+            "step": lambda: stages.judge_step(sides, moments),
+            "schedule": lambda: stages.judge_schedule(sides, starts, task.total, task.steps_per_epoch),
+            "metrics": lambda: stages.judge_metrics(moments),
+        }
+        judged: list[Judged] = []
+        for stage, judge in judges.items():
+            for moment in moments:
+                moment.allow(floor.DRAWS if judging.follows(stage, judged) else floor.MORE_DRAWS)
+            judged.append(judge())
+        return judged
 
     def _watch_run(self, fraction: float) -> None:
         self.task.progress("free run", 0.05 + 0.55 * fraction)

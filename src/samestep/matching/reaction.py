@@ -25,19 +25,23 @@ Batch = dict[str, Array]
 
 @dataclass
 class Reaction:
-    """What `look` sees of a program, exactly and with ±1 ulp; siblings are measured when they are asked for."""
+    """What `look` sees of a program, exactly and with ±1 ulp; siblings are measured when they are asked for.
+
+    most: no more than so many are measured, whoever asks.
+    """
 
     look: Look
     rng: np.random.Generator
     seen: Observation = field(init=False)
     siblings: list[Observation] = field(default_factory=list)
+    most: int = floor.MORE_DRAWS
 
     def __post_init__(self) -> None:
         self.seen = self.look(None)
 
     def grow(self, draws: int) -> None:
         """Measure siblings until there are this many."""
-        while len(self.siblings) < draws:
+        while len(self.siblings) < min(draws, self.most):
             self.siblings.append(self.look(self.rng))
 
     def moves(self, key: str) -> list[Array]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samestep.matching import floor
+from samestep.matching.aligning import Pair
 from samestep.matching.forward import compare_forward
 from samestep.matching.free_run import paired_metrics
 from samestep.matching.judging import Comparison, Judged, judge, not_compared, nothing_to_compare, worst_element
@@ -22,10 +24,13 @@ from samestep.matching.reaction import (
     watch_step,
     watch_update,
 )
-from samestep.matching.sides import Sides, State, ask_both
+from samestep.matching.sides import Sides, SlotPair, State, ask_both
 
 Array = NDArray[Any]
 Both = tuple[Reaction, Reaction]
+ToLeft = Callable[[Array], Array]
+Twin = tuple[str, str, ToLeft]
+"""A tensor's name on the left and on the right, and what gives the right one the left layout."""
 
 PROBES = (0, 1, 10, 100, 1000, 10000)
 """Steps of the left side's own training whose states are compared, as far as the run goes."""
@@ -40,6 +45,12 @@ class Moment:
     updates: Both | None
     steps: Both
     evaluations: Both
+
+    def allow(self, draws: int) -> None:
+        """Let no more than so many siblings be measured from now on."""
+        for both in (self.passes, self.updates, self.steps, self.evaluations):
+            for reaction in both or ():
+                reaction.most = draws
 
 
 def observe(
@@ -108,22 +119,20 @@ def judge_loss(moments: Sequence[Moment]) -> Judged:
 
 def judge_gradients(sides: Sides, moments: Sequence[Moment]) -> Judged:
     """The gradient of each parameter, from the output back to the input."""
-    pairs = [(p.left, p.right, p.to_left) for p in reversed(sides.parameters.pairs)]
-    return judge("gradients", (c for m in moments for c in _compare_all("gradients", pairs, m.passes, m.step)))
+    pairs = _twins(reversed(sides.parameters.pairs))
+    return judge("gradients", _compare_all("gradients", pairs, [(m.step, m.passes) for m in moments]))
 
 
 def judge_update(sides: Sides, moments: Sequence[Moment]) -> Judged:
     """What the optimizer makes of the same gradients."""
-    pairs = [(p.left, p.right, p.to_left) for p in sides.parameters.pairs]
+    pairs = _twins(sides.parameters.pairs)
     lacking = sides.lacking("update")
     if lacking:
-        compared = [c for m in moments for c in _compare_all("update", pairs, m.steps, m.step)]
+        compared = _compare_all("update", pairs, [(m.step, m.steps) for m in moments])
         return judge("update", compared, f"judged within the whole step: {lacking}")
-    usable = [m for m in moments if m.updates is not None and (m.step == 0 or sides.slots_pair())]
+    watched = [(m.step, m.updates) for m in _reachable(sides, moments) if m.updates is not None]
     note = "" if sides.slots_pair() else "at the initial state only: the slots have no twins"
-    return judge(
-        "update", (c for m in usable if m.updates for c in _compare_all("update", pairs, m.updates, m.step)), note
-    )
+    return judge("update", _compare_all("update", pairs, watched), note)
 
 
 def judge_slots(sides: Sides, moments: Sequence[Moment]) -> Judged:
@@ -132,26 +141,25 @@ def judge_slots(sides: Sides, moments: Sequence[Moment]) -> Judged:
     if any(over):
         names = [", ".join(side) or "none" for side in over]
         return not_compared("slots", f"slots of one side only: {names[0]} | {names[1]}")
-    pairs = [(s.left, s.right, s.to_left) for s in sides.slot_pairs()]
-    watched = [(m, m.steps if m.updates is None else m.updates) for m in moments]
-    compared = [c for m, both in watched for c in _compare_all("slots", pairs, both, m.step)]
-    compared += [_compare(both, "counters|step", "counters|step", m.step) for m, both in watched if _both_count(both)]
-    return judge("slots", compared) if compared else nothing_to_compare("slots", "neither optimizer has slots")
+    watched = [(m.step, m.steps if m.updates is None else m.updates) for m in moments]
+    counted = [(step, both) for step, both in watched if _both_count(both)]
+    if not sides.slot_pairs() and not counted:
+        return nothing_to_compare("slots", "neither optimizer has slots")
+    slots = _compare_all("slots", _twins(sides.slot_pairs()), watched)
+    return judge("slots", chain(slots, _compare_all("counters", [("step", "step", np.asarray)], counted)))
 
 
 def judge_buffers(sides: Sides, moments: Sequence[Moment]) -> Judged:
     """Buffers, such as moving averages, after one training step."""
-    pairs = [(p.left, p.right, p.to_left) for p in sides.buffers.pairs]
-    if not pairs:
+    if not sides.buffers.pairs:
         return nothing_to_compare("buffers", "neither side has buffers")
-    return judge("buffers", (c for m in moments for c in _compare_all("buffers", pairs, m.steps, m.step)))
+    return judge("buffers", _compare_all("buffers", _twins(sides.buffers.pairs), [(m.step, m.steps) for m in moments]))
 
 
 def judge_step(sides: Sides, moments: Sequence[Moment]) -> Judged:
     """One whole training step by each program's own loop, from the same state."""
-    pairs = [(p.left, p.right, p.to_left) for p in sides.parameters.pairs]
-    usable = [m for m in moments if m.step == 0 or sides.slots_pair()]
-    return judge("step", (c for m in usable for c in _compare_all("update", pairs, m.steps, m.step)))
+    watched = [(m.step, m.steps) for m in _reachable(sides, moments)]
+    return judge("step", _compare_all("update", _twins(sides.parameters.pairs), watched))
 
 
 def judge_schedule(sides: Sides, starts: tuple[State, State], total: int, steps_per_epoch: int) -> Judged:
@@ -175,31 +183,45 @@ def judge_schedule(sides: Sides, starts: tuple[State, State], total: int, steps_
 
 def judge_metrics(moments: Sequence[Moment]) -> Judged:
     """Metrics of one step, and loss and metrics of an evaluation that ends in a partial batch."""
-    compared = []
-    for m in moments:
-        for one, other in paired_metrics(*_names(m.passes, "metrics|")).items():
-            compared.append(_compare(m.passes, f"metrics|{one}", f"metrics|{other}", m.step))
-        for one, other in paired_metrics(*_names(m.evaluations, "evaluation|")).items():
-            found = _compare(m.evaluations, f"evaluation|{one}", f"evaluation|{other}", m.step)
-            compared.append(Comparison(f"{one} of an evaluation", m.step, found.times_floor, found.left, found.right))
     left, right = _names(moments[0].passes, "metrics|")
     paired = paired_metrics(left, right)
     missing = sorted({*left, *right} - {*paired, *paired.values()})
     note = f"not compared, on one side only: {', '.join(missing)}" if missing else ""
-    return judge("metrics", compared, note)
+    return judge("metrics", (c for m in moments for c in _compare_metrics(m)), note)
 
 
-def _compare(both: Both, one: str, other: str, step: int, to_left: Callable[[Array], Array] = np.asarray) -> Comparison:
+def _compare_metrics(moment: Moment) -> Iterator[Comparison]:
+    for kind, both, of in (("metrics", moment.passes, ""), ("evaluation", moment.evaluations, " of an evaluation")):
+        pairs = paired_metrics(*_names(both, f"{kind}|"))
+        for comparison in _compare_all(kind, _same_layout(pairs), [(moment.step, both)]):
+            yield replace(comparison, name=comparison.name + of)
+
+
+def _compare(both: Both, one: str, other: str, step: int, to_left: ToLeft = np.asarray) -> Comparison:
     left, right = both
     name, twin = one.split("|", 1)[1], other.split("|", 1)[1]
     worst = worst_element(name, left.seen[one], twin, to_left(right.seen[other]))
     return Comparison(name.replace("|", " of "), step, distance(left, one, right, other, to_left), *worst)
 
 
-def _compare_all(
-    kind: str, pairs: Sequence[tuple[str, str, Callable[[Array], Array]]], both: Both, step: int
-) -> list[Comparison]:
-    return [_compare(both, f"{kind}|{one}", f"{kind}|{other}", step, to_left) for one, other, to_left in pairs]
+def _compare_all(kind: str, twins: Sequence[Twin], watched: Iterable[tuple[int, Both]]) -> Iterator[Comparison]:
+    """Compare one kind of tensor at each step, one at a time, so that who has seen enough can stop."""
+    for step, both in watched:
+        for one, other, to_left in twins:
+            yield _compare(both, f"{kind}|{one}", f"{kind}|{other}", step, to_left)
+
+
+def _twins(pairs: Iterable[Pair | SlotPair]) -> list[Twin]:
+    return [(pair.left, pair.right, pair.to_left) for pair in pairs]
+
+
+def _same_layout(names: Mapping[str, str]) -> list[Twin]:
+    return [(one, other, np.asarray) for one, other in names.items()]
+
+
+def _reachable(sides: Sides, moments: Sequence[Moment]) -> list[Moment]:
+    """The moments whose state the right optimizer can be put into."""
+    return [m for m in moments if m.step == 0 or sides.slots_pair()]
 
 
 def _names(both: Both, kind: str) -> tuple[list[str], list[str]]:
