@@ -28,7 +28,6 @@ LINKS: dict[str, Callable[[Array], Array]] = {
 class _Twin:
     left: str
     right: str
-    times: float
 
 
 def compare_forward(left: Reaction, right: Reaction, mode: str, step: int) -> list[Comparison]:
@@ -87,7 +86,7 @@ def _twins(left: Reaction, right: Reaction, kind: str) -> list[_Twin]:
         candidates = [one for one in _keys(left, kind) if left.seen[one].shape == right.seen[other].shape]
         best = min(((_quick(left, one, right.seen[other]), one) for one in candidates), default=None)
         if best is not None and best[0] < floor.ROUNDING:
-            twins.append(_Twin(best[1], other, best[0]))
+            twins.append(_Twin(best[1], other))
     return twins
 
 

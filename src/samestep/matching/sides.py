@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,12 +132,3 @@ def ask_both(
     left.send(do, **to_left)
     right.send(do, **to_right)
     return left.receive(), right.receive()
-
-
-@contextmanager
-def restored(*workers: Worker) -> Iterator[None]:
-    """Put the programs' states back at the end of the block."""
-    states = [worker.ask("state") for worker in workers]
-    yield
-    for worker, state in zip(workers, states, strict=True):
-        worker.ask("state", values=state)
