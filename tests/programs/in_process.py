@@ -27,10 +27,8 @@ class InProcess:
         np.random.seed(SEED)
         built = build()
         seed_frameworks(SEED)
-        self.session.adapter = adapter_for(built)
-        self.session.program = self.session.adapter.load(built, fit_dtype(x[:2], np.float32, True))
-        dtype = self.session._float_dtype()
-        self.session.x, self.session.y = fit_dtype(x, dtype, True), fit_dtype(y, dtype, False)
+        adapter = adapter_for(built)
+        self.session.hold(adapter, adapter.load(built, fit_dtype(x[:2], np.float32, True)), x, y)
 
     def __enter__(self):
         return self

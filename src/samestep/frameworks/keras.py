@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from samestep.errors import ProgramError
-from samestep.frameworks import _keras_optimizers
+from samestep.frameworks import _keras_optimizers, _loops
 from samestep.frameworks._keras_optimizers import array
 
 GAPS = {
@@ -206,10 +206,8 @@ def batches(
     _count_epoch(program, x, batch_size)
     if program.batches is None:
         _fit_without_training(program, x, y, batch_size, epochs, see)
-        return
-    for epoch in range(epochs):
-        for x_batch, y_batch in program.batches(x, y, batch_size, epoch):
-            see(epoch, x_batch, y_batch)
+    else:
+        _loops.show_batches(program.batches, x, y, batch_size, epochs, see)
 
 
 def settings(program: Program, values: Optional[Dict[str, float]] = None) -> Settings:

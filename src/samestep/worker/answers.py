@@ -37,9 +37,13 @@ class Session:
 
     def do_load(self, source: dict[str, Any], seed: int, x: Array, y: Array) -> Answer:
         """Run the program file: its prepare(x, y), if it has one, on the training data, then its build()."""
-        self.adapter, self.program, x, y = load(source, seed, x, y)
-        dtype = self._float_dtype()
-        self.x, self.y = fit_dtype(x, dtype, True), fit_dtype(y, dtype, False)
+        return self.hold(*load(source, seed, x, y))
+
+    def hold(self, adapter: Any, program: Any, x: Array, y: Array) -> Answer:
+        """Answer about this program from now on, with these rows in the precision of its parameters."""
+        self.adapter, self.program = adapter, program
+        self.dtype = _float_dtype(adapter.describe(program)["parameters"])
+        self.x, self.y = fit_dtype(x, self.dtype, True), fit_dtype(y, self.dtype, False)
         return {"rows": len(self.x), "x": list(self.x.shape[1:]), "y": list(self.y.shape[1:])}
 
     def do_describe(self) -> Answer:
@@ -130,16 +134,16 @@ class Session:
         finally:
             self.adapter.state(self.program, before)
 
-    def _float_dtype(self):
-        dtypes = [p["dtype"] for p in self.adapter.describe(self.program)["parameters"]]
-        return np.dtype(np.float64 if "float64" in dtypes else np.float32)
-
     def _canonical(self, x, y):
         """A batch in the form in which two programs' batches are compared: content, not container."""
-        dtype = self._float_dtype()
-        x, y = fit_dtype(np.asarray(x), dtype, True), fit_dtype(np.asarray(y), dtype, False)
+        x, y = fit_dtype(np.asarray(x), self.dtype, True), fit_dtype(np.asarray(y), self.dtype, False)
         x = x.astype(np.float32) if x.dtype.kind == "f" else x
         return x, _class_numbers(y)
+
+
+def _float_dtype(parameters):
+    """The precision that floats of the data are given: that of the parameters."""
+    return np.dtype(np.float64 if "float64" in [entry["dtype"] for entry in parameters] else np.float32)
 
 
 def _class_numbers(y):
