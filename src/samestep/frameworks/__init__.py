@@ -10,15 +10,22 @@ from collections import namedtuple
 
 from samestep.errors import ProgramError
 
-Framework = namedtuple("Framework", "name package extra title")
+Framework = namedtuple("Framework", "name module package extra title environment")
 Framework.__doc__ = (
-    "name: the adapter's module here; package: what is imported; extra: what pip installs; title: for people."
+    "name: for people and --in; module: the adapter here, and the file of an experiment; package: what is imported; "
+    "extra: what pip installs; title: a description; environment: variables that choose it, {name: value}."
 )
 
 FRAMEWORKS = (
-    Framework("tensorflow1", "tensorflow", "tensorflow", "base TensorFlow, graph style"),
-    Framework("tensorflow", "tensorflow", "tensorflow", "base TensorFlow 2"),
-    Framework("keras", "keras", "keras", "Keras 3"),
+    Framework("tensorflow1", "tensorflow1", "tensorflow", "tensorflow", "base TensorFlow, graph style", {}),
+    Framework("tensorflow", "tensorflow", "tensorflow", "tensorflow", "base TensorFlow 2", {}),
+    Framework("keras", "keras", "keras", "keras", "Keras 3 on TensorFlow", {"KERAS_BACKEND": "tensorflow"}),
+    Framework("keras-jax", "keras", "keras", "keras-jax", "Keras 3 on JAX", {"KERAS_BACKEND": "jax"}),
+    Framework("keras-torch", "keras", "keras", "keras-torch", "Keras 3 on PyTorch", {"KERAS_BACKEND": "torch"}),
+    Framework("tf_keras", "tf_keras", "tf_keras", "tf_keras", "Keras 2 on TensorFlow 2", {}),
+    Framework("torch", "torch", "torch", "torch", "PyTorch", {}),
+    Framework("jax", "jax", "jax", "jax", "JAX with optax, Flax or Equinox", {}),
+    Framework("pytensor", "pytensor", "pytensor", "pytensor", "PyTensor, successor of Theano", {}),
 )
 
 FUNCTIONS = (

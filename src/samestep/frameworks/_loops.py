@@ -9,14 +9,17 @@ from typing import Any, Callable, Iterator
 
 import numpy as np
 
+from samestep.frameworks import _rows
+
 OneBatch = Callable[[Any, Any], Any]
 """From x and y of one batch to (loss, {metric: value})."""
 
 
 def in_order(x: Any, y: Any, batch_size: int, epoch: int) -> Iterator[tuple[Any, Any]]:
     """Batches in the order of the rows; a partial last batch is kept."""
-    for start in range(0, len(x), batch_size):
-        yield x[start : start + batch_size], y[start : start + batch_size]
+    for start in range(0, _rows.count(x), batch_size):
+        part = slice(start, start + batch_size)
+        yield _rows.take(x, part), _rows.take(y, part)
 
 
 def show_batches(own: Any, x: Any, y: Any, batch_size: int, epochs: int, see: Callable[..., None]) -> None:
@@ -41,13 +44,13 @@ def train_loop(
     Returns ``running_loss``, float64 (steps,): after each step the mean loss over the rows of its epoch so far, as Keras
     logs it; and ``epochs``, the means of loss and metrics for each epoch.
     """
-    total = steps or epochs * -(-len(x) // batch_size)
+    total = steps or epochs * -(-_rows.count(x) // batch_size)
     running, rows_of_epochs, done = [], [], 0
     for epoch in range(epochs if steps is None else steps):
         means = _Means()
         for x_batch, y_batch in (own or in_order)(x, y, batch_size, epoch):
             loss, metrics = one_step(x_batch, y_batch)
-            means.add(len(x_batch), dict(metrics, loss=loss))
+            means.add(_rows.count(x_batch), dict(metrics, loss=loss))
             running.append(means.value("loss"))
             done += 1
             if done % 50 == 0:
@@ -65,7 +68,7 @@ def evaluate_loop(one_batch: OneBatch, x: Any, y: Any, batch_size: int) -> dict[
     means = _Means()
     for x_batch, y_batch in in_order(x, y, batch_size, 0):
         loss, metrics = one_batch(x_batch, y_batch)
-        means.add(len(x_batch), dict(metrics, loss=loss))
+        means.add(_rows.count(x_batch), dict(metrics, loss=loss))
     return means.values()
 
 

@@ -1,0 +1,23 @@
+"""Rows of data: an array, or a dict {name: array} where a program takes several inputs or targets. NumPy only."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+Rows = Any
+"""An array of shape (N, …), or a dict {name: array} of such."""
+
+
+def count(rows: Rows) -> int:
+    """The number of rows, N."""
+    return len(next(iter(rows.values()))) if isinstance(rows, dict) else len(rows)
+
+
+def take(rows: Rows, where: Any) -> Rows:
+    """Those of the rows that `where` picks: a slice, indices or a mask."""
+    return each(lambda array: array[where], rows)
+
+
+def each(function: Callable[[Any], Any], rows: Rows) -> Rows:
+    """The function's value for the array, or for each array of the dict."""
+    return {name: function(array) for name, array in rows.items()} if isinstance(rows, dict) else function(rows)
