@@ -21,11 +21,11 @@ keras.config.set_floatx("float32")
 class Kept(Worker):
     """A worker that stays alive after a match that went well."""
 
-    idle: list = []  # noqa: RUF012 - one list for all
+    idle: dict = {}  # noqa: RUF012 - one for all: a list for each environment
 
     def __exit__(self, kind, *_):
         if kind is None:
-            Kept.idle.append(self)
+            Kept.idle.setdefault(str(self._variables), []).append(self)
         else:
             self.close()  # an answer may still be on its way
 
@@ -38,11 +38,12 @@ class KeptWorkers:
         program.write_text(SET_BACK)
         self.source = {"label": "set back", "function": "build", "file": str(program), "module": None}
 
-    def take(self, label, *, python=None, timeout=300.0):
+    def take(self, label, *, python=None, timeout=300.0, environment=None):
         """What Worker(label, …) would be, sooner."""
         if python is not None:
-            return Worker(label, python=python, timeout=timeout)
-        worker = Kept.idle.pop() if Kept.idle else Kept(label, timeout=timeout)
+            return Worker(label, python=python, timeout=timeout, environment=environment)
+        idle = Kept.idle.get(str(dict(environment or {})))
+        worker = idle.pop() if idle else Kept(label, timeout=timeout, environment=environment)
         worker.label, worker.timeout = label, timeout
         with suppress(ProgramError):  # it has no build()
             worker.ask("load", source=self.source, seed=0, x=np.zeros((1, 1), np.float32), y=np.zeros(1))
@@ -50,5 +51,6 @@ class KeptWorkers:
 
     def close(self):
         """End them all."""
-        while Kept.idle:
-            Kept.idle.pop().close()
+        for idle in Kept.idle.values():
+            while idle:
+                idle.pop().close()

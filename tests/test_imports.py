@@ -115,7 +115,7 @@ def test_the_check_sees_imports_wherever_they_hide():
 
 
 def adapter(framework):
-    return ast.parse((PACKAGE / "frameworks" / f"{framework.name}.py").read_text()).body
+    return ast.parse((PACKAGE / "frameworks" / f"{framework.module}.py").read_text()).body
 
 
 def public_functions(body):
@@ -158,4 +158,4 @@ def test_an_adapter_declares_its_gaps_with_their_reasons(framework):
 
 def test_every_adapter_file_is_in_the_list_of_frameworks():
     files = {path.stem for path in PACKAGE.glob("frameworks/*.py") if not path.name.startswith("_")}
-    assert files == {framework.name for framework in FRAMEWORKS}
+    assert files == {framework.module for framework in FRAMEWORKS}

@@ -11,22 +11,26 @@ __all__ = [
     "DataError",
     "FrameworkMissing",
     "MatchResult",
+    "MatchTable",
     "ProgramError",
     "SamestepError",
     "UsageError",
     "WorkerError",
     "match",
+    "match_each",
 ]
 
 _HOMES = {
     "DataError": "samestep.errors",
     "FrameworkMissing": "samestep.errors",
     "MatchResult": "samestep.results",
+    "MatchTable": "samestep.results",
     "ProgramError": "samestep.errors",
     "SamestepError": "samestep.errors",
     "UsageError": "samestep.errors",
     "WorkerError": "samestep.errors",
     "match": "samestep.matching",
+    "match_each": "samestep.matching",
 }
 
 

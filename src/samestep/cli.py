@@ -8,11 +8,19 @@ import sys
 import traceback
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from samestep import __version__, errors
+from samestep.frameworks import FRAMEWORKS
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from samestep.results import MatchResult, MatchTable
+
+IN = ", ".join(framework.name for framework in FRAMEWORKS)
 
 app = typer.Typer(
     add_completion=False,
@@ -92,10 +100,13 @@ def match(
     ] = None,
     frameworks: Annotated[
         str | None,
-        typer.Option("--in", metavar="A,B", help="The experiment's frameworks: tensorflow1, tensorflow, keras."),
+        typer.Option("--in", metavar="A,B,…", help=f"The experiment's frameworks, each against the first: {IN}."),
     ] = None,
-    data: Annotated[str, typer.Option(help="digits, mnist, FILE.npz, or FILE.py:function.")] = "digits",
-    batch_size: Annotated[int, typer.Option(help="Rows in a batch.")] = 32,
+    data: Annotated[
+        str | None,
+        typer.Option(help="digits, photos, mnist, cifar10, FILE.npz, or FILE.py:function [default: digits]."),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows in a batch [default: 32].")] = None,
     epochs: Annotated[int | None, typer.Option(help="Length of the free run in epochs [default: 3].")] = None,
     steps: Annotated[int | None, typer.Option(help="Length of the free run in steps, instead of epochs.")] = None,
     seed: Annotated[
@@ -110,6 +121,10 @@ def match(
     right_python: Annotated[
         str | None, typer.Option(metavar="PATH", help="The interpreter that runs the right program.")
     ] = None,
+    pairs: Annotated[
+        str | None,
+        typer.Option("--map", metavar="FILE", help='Which left tensor is which right one: lines "left" = "right".'),
+    ] = None,
     timeout: Annotated[
         float, typer.Option(min=1.0, help="Seconds of silence after which a program counts as hung.")
     ] = 300.0,
@@ -121,27 +136,30 @@ def match(
     """
     from samestep import matching
     from samestep.report import text
+    from samestep.results import MatchTable
 
     if json is not None:
         _check_writable(json)
+    options: dict[str, Any] = {"data": data, "batch_size": batch_size, "epochs": epochs, "steps": steps}
+    options |= {"seed": seed, "own_init": own_init, "timeout": timeout}
+    if right is None and (frameworks or "").count(",") > 1:
+        if left_python or right_python or pairs:
+            raise errors.UsageError("--left-python, --right-python and --map are for two programs, not for a table.")
+        with text.progress() as show:
+            table = MatchTable(tuple(matching.match_each(left, str(frameworks), **options, progress=show)))
+        _finish(table, text.match_table(table), json)
+    pythons = {"left_python": left_python, "right_python": right_python}
     with text.progress() as show:
-        result = matching.match(
-            left,
-            right,
-            frameworks=frameworks,
-            data=data,
-            batch_size=batch_size,
-            epochs=epochs,
-            steps=steps,
-            seed=seed,
-            own_init=own_init,
-            left_python=left_python,
-            right_python=right_python,
-            timeout=timeout,
-            progress=show,
-        )
+        result = matching.match(left, right, frameworks=frameworks, pairs=pairs, **pythons, **options, progress=show)
+    _finish(result, text.match_report(result), json)
+
+
+def _finish(result: MatchResult | MatchTable, report: RenderableType, json: Path | None) -> NoReturn:
+    """Show the report, write the JSON, and exit with the result's status."""
+    from samestep.report import text
+
     with contextlib.suppress(SystemExit):  # a reader such as head has left: what was found stays the exit status
-        text.show(text.match_report(result))
+        text.show(report)
     if json is not None:
         _write(json, result.to_json() + "\n")
     raise typer.Exit(result.exit_status)

@@ -14,6 +14,8 @@ from typing import Any, Literal
 Verdict = Literal["identical", "rounding", "different", "undecided"]
 
 MATCH_SCHEMA = "samestep/match/1"
+TABLE_SCHEMA = "samestep/match-table/1"
+SEVERITY: dict[Verdict, int] = {"identical": 0, "rounding": 1, "undecided": 2, "different": 3}
 LARGEST = sys.float_info.max
 EXIT_STATUS: dict[Verdict, int] = {"identical": 0, "rounding": 0, "different": 1, "undecided": 3}
 
@@ -130,6 +132,37 @@ class MatchResult:
                 "epochs": tuple(Epoch(**{**e, **{k: _numbers(e[k]) for k in _CURVES}}) for e in fields["epochs"]),
             }
         )
+
+
+@dataclass(frozen=True)
+class MatchTable:
+    """The answer of `samestep match EXPERIMENT --in A,B,…`: each framework's program against the first one's."""
+
+    matches: tuple[MatchResult, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the verdicts."""
+        return max((result.verdict for result in self.matches), key=lambda verdict: SEVERITY[verdict])
+
+    @property
+    def exit_status(self) -> int:
+        """0 all the same, 1 one is different, 3 one is undecided."""
+        return EXIT_STATUS[self.verdict]
+
+    def to_json(self) -> str:
+        """The schema, the verdict, and each match as its own JSON has it."""
+        matches = [json.loads(result.to_json()) for result in self.matches]
+        table = {"schema": TABLE_SCHEMA, "verdict": self.verdict, "matches": matches}
+        return json.dumps(table, indent=2, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> MatchTable:
+        """Read what to_json wrote; raises ValueError for another schema."""
+        fields = json.loads(text)
+        if fields.get("schema") != TABLE_SCHEMA:
+            raise ValueError(f"expected a table with schema {TABLE_SCHEMA!r}, this one has {fields.get('schema')!r}")
+        return cls(tuple(MatchResult.from_json(json.dumps(match)) for match in fields["matches"]))
 
 
 _CURVES = ("left", "right", "spread")

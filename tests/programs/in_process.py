@@ -80,10 +80,10 @@ def stage_apart(left, right, data, *, steps=(0, 3), batch_size=16, tolerance=1e-
     """
     workers = [InProcess(build, *data) for build in (left, right)]
     described = [worker.ask("describe") for worker in workers]
-    pairs = [align(*(side[group] for side in described)) for group in ("parameters", "buffers")]
-    if not all(alignment.complete for alignment in pairs):
+    aligned = [align(*(side[group] for side in described)) for group in ("parameters", "buffers")]
+    if not all(alignment.complete for alignment in aligned):
         return "alignment"
-    sides = Sides(*workers, tuple(described), *pairs, workers[0].ask("settings")["learning_rate"]["value"])
+    sides = Sides(*workers, tuple(described), *aligned, workers[0].ask("settings")["learning_rate"]["value"])
     if not _near(*(w.ask("batches", batch_size=batch_size, epochs=2)["batches"] for w in workers), 0.0):
         return "data"
     for step in steps:
@@ -106,7 +106,7 @@ def _stage_apart_here(sides, workers, data, batch_size, tolerance):
     passed = [worker.ask("gradients", x=x, y=y) for worker in workers]
     if not _near(passed[0]["loss"], passed[1]["loss"], tolerance):
         return "loss"
-    given = [passed[0]["gradients"], sides.gradients_to_right(passed[0]["gradients"])]
+    given = [passed[0]["gradients"], sides.parameters.to_right(passed[0]["gradients"])]
     if not _near(given[1], passed[1]["gradients"], tolerance):
         return "gradients"
     updated = [w.ask("update", gradients=g, x=x, y=y) for w, g in zip(workers, given, strict=True)]

@@ -14,19 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samestep.errors import DataError, UsageError
+from samestep.frameworks import _rows
 from samestep.worker.loading import described, functions_of, run_file
 
-Arrays = tuple[NDArray[Any], NDArray[Any]]
+Rows = NDArray[Any] | dict[str, NDArray[Any]]
+"""An array, or several by name."""
+Arrays = tuple[Rows, Rows]
 """x and y."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Training rows: x (N, …) and y (N, …) of equal length, without NaN or infinity."""
+    """Training rows: x (N, …) and y (N, …) of equal length, without NaN or infinity; dicts by name where they are several."""
 
     name: str
-    x: NDArray[Any]
-    y: NDArray[Any]
+    x: Rows
+    y: Rows
+
+    @property
+    def rows(self) -> int:
+        """The number of rows, N."""
+        return _rows.count(self.x)
 
 
 def load(source: str | tuple[Any, Any]) -> Dataset:
@@ -111,7 +119,13 @@ def _from_function(path: Path, function: str) -> Arrays:
 def _as_pair(name: str, made: Any) -> Arrays:
     if not isinstance(made, (tuple, list)) or len(made) != 2:
         raise DataError(f"{name} should return (x, y), it returned {type(made).__name__}.")
-    return _as_array(f"{name}: x", made[0]), _as_array(f"{name}: y", made[1])
+    return _as_arrays(f"{name}: x", made[0]), _as_arrays(f"{name}: y", made[1])
+
+
+def _as_arrays(name: str, rows: Any) -> Rows:
+    if isinstance(rows, dict):
+        return {str(key): _as_array(f"{name}_{key}", value) for key, value in rows.items()}
+    return _as_array(name, rows)
 
 
 def _as_array(name: str, rows: Any) -> NDArray[Any]:
@@ -130,25 +144,46 @@ def _check_is_file(path: Path) -> None:
 
 def _pick(name: str, arrays: dict[str, Any]) -> Arrays:
     for suffix in ("", "_train"):
-        if f"x{suffix}" in arrays and f"y{suffix}" in arrays:
-            return _as_pair(name, (arrays[f"x{suffix}"], arrays[f"y{suffix}"]))
+        x, y = (_several(letter, suffix, arrays) for letter in ("x", "y"))
+        if x is not None and y is not None:
+            return _as_pair(name, (x, y))
     held = ", ".join(sorted(arrays)) or "no arrays"
-    raise DataError(f"{name}: should hold arrays x and y (or x_train and y_train); it holds {held}.")
+    raise DataError(
+        f"{name}: should hold arrays x and y (or x_train and y_train; x_NAME, … for several inputs); it holds {held}."
+    )
 
 
-def _checked(name: str, x: NDArray[Any], y: NDArray[Any]) -> Dataset:
-    if x.ndim == 0 or x.size == 0:
-        raise DataError(f"{name}: x is empty, its shape is {x.shape}. At least one row is needed.")
-    if y.shape[:1] != x.shape[:1]:
-        raise DataError(f"{name}: x has {len(x)} rows and y has shape {y.shape}. Both need one entry a row.")
-    for label, array in (("x", x), ("y", y)):
-        if array.dtype.kind not in "biuf":
-            raise DataError(f"{name}: {label} has dtype {array.dtype}. Numbers are needed.")
-        bad = ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros(0, bool)
-        if bad.any():
-            place = tuple(int(i) for i in np.argwhere(bad)[0])
-            raise DataError(
-                f"{name}: {label} holds {int(bad.sum())} values that are NaN or infinite, the first at {label}{list(place)}.\n"
-                "No two programs can be compared on them. Remove those rows, or fill them in the file or in prepare(x, y)."
-            )
+def _several(letter: str, suffix: str, arrays: dict[str, Any]) -> Any:
+    """The array of this name; or those whose names begin with it, by the rest of their names; or None."""
+    if letter + suffix in arrays:
+        return arrays[letter + suffix]
+    start = f"{letter}{suffix}_"
+    return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)} or None
+
+
+def _checked(name: str, x: Rows, y: Rows) -> Dataset:
+    entries = [*_entries("x", x), *_entries("y", y)]
+    first = entries[0][1] if entries else np.zeros(0)
+    if first.ndim == 0 or any(array.size == 0 for label, array in entries if label.startswith("x")) or not first.size:
+        raise DataError(f"{name}: x is empty, its shape is {first.shape}. At least one row is needed.")
+    for label, array in entries:
+        _check_array(name, label, array, len(first))
     return Dataset(name, x, y)
+
+
+def _entries(letter: str, rows: Rows) -> list[tuple[str, NDArray[Any]]]:
+    return [(f"{letter}_{key}", a) for key, a in rows.items()] if isinstance(rows, dict) else [(letter, rows)]
+
+
+def _check_array(name: str, label: str, array: NDArray[Any], rows: int) -> None:
+    if array.shape[:1] != (rows,):
+        raise DataError(f"{name}: x has {rows} rows and {label} has shape {array.shape}. Both need one entry a row.")
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{name}: {label} has dtype {array.dtype}. Numbers are needed.")
+    bad = ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros(0, bool)
+    if bad.any():
+        place = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise DataError(
+            f"{name}: {label} holds {int(bad.sum())} values that are NaN or infinite, the first at {label}{list(place)}.\n"
+            "No two programs can be compared on them. Remove those rows, or fill them in the file or in prepare(x, y)."
+        )

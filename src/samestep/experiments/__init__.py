@@ -4,8 +4,27 @@ They are program files like a user's own: ``build()`` gives the program, ``prepa
 Read by Python 3.7 too.
 """
 
+from collections import namedtuple
+
+Experiment = namedtuple("Experiment", "frameworks pair data batch_size epochs")
+Experiment.__doc__ = (
+    "frameworks: names of those that it is written in; pair: the two compared by default; "
+    "data, batch_size, epochs: what it is trained on, and how long, where nothing else is asked for."
+)
+
 EXPERIMENTS = {
-    "mnist-softmax": ("tensorflow1", "tensorflow", "keras"),
-    "mnist-sigmoid": ("tensorflow1", "tensorflow", "keras"),
+    "mnist-softmax": Experiment(
+        ("tensorflow1", "tensorflow", "keras", "keras-jax", "keras-torch", "tf_keras", "torch", "jax", "pytensor"),
+        ("tensorflow1", "keras"),
+        data="digits",
+        batch_size=32,
+        epochs=3,
+    ),
+    "mnist-sigmoid": Experiment(
+        ("tensorflow1", "tensorflow", "keras", "keras-jax", "keras-torch", "tf_keras", "torch", "jax", "pytensor"),
+        ("tensorflow1", "keras"),
+        data="digits",
+        batch_size=32,
+        epochs=3,
+    ),
 }
-"""The frameworks that each experiment is written in; the first and the last are compared by default."""

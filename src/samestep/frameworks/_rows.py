@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, List
 
 Rows = Any
 """An array of shape (N, …), or a dict {name: array} of such."""
@@ -21,3 +21,8 @@ def take(rows: Rows, where: Any) -> Rows:
 def each(function: Callable[[Any], Any], rows: Rows) -> Rows:
     """The function's value for the array, or for each array of the dict."""
     return {name: function(array) for name, array in rows.items()} if isinstance(rows, dict) else function(rows)
+
+
+def arrays(rows: Rows) -> List[Any]:
+    """The arrays of the rows, in order."""
+    return list(rows.values()) if isinstance(rows, dict) else [rows]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
-from samestep.matching import floor
+from samestep.matching import floor, twins
 from samestep.matching.judging import Comparison, worst_element
 from samestep.matching.reaction import Reaction, distance
 
@@ -24,12 +23,6 @@ LINKS: dict[str, Callable[[Array], Array]] = {
 """A program may return logits where its twin returns probabilities: the same network, if the loss agrees."""
 
 
-@dataclass(frozen=True)
-class _Twin:
-    left: str
-    right: str
-
-
 def compare_forward(left: Reaction, right: Reaction, mode: str, step: int) -> list[Comparison]:
     """Compare the outputs in one mode; where they differ, name the first layer that has no twin.
 
@@ -38,8 +31,7 @@ def compare_forward(left: Reaction, right: Reaction, mode: str, step: int) -> li
     outputs = _compare_outputs(left, right, mode, step)
     if all(c.times_floor < floor.ROUNDING for c in outputs):
         return outputs
-    twins = _twins(left, right, f"activations {mode}|")
-    culprit = _first_without_twin(left, right, f"activations {mode}|", twins, step)
+    culprit = _culprit(left, right, f"activations {mode}|", step)
     return [culprit] if culprit is not None else outputs
 
 
@@ -63,8 +55,9 @@ def _compare_output(left: Reaction, right: Reaction, one: str, other: str, step:
             if nearest[0] >= floor.ROUNDING and times < nearest[0]:
                 nearest = (times, *linked, f"{name} of the {side} side's ")
     _, near_left, near_right, through = nearest
-    times = distance(near_left, one, near_right, other)
-    return Comparison(through + _name(one), step, times, *_worst(near_left, one, near_right, other))
+    view = _view(near_left, one, near_right, other)
+    times = distance(near_left, one, near_right, other, view)
+    return Comparison(through + _name(one), step, times, *_worst(near_left, one, near_right, other, view))
 
 
 def _linked(side: Reaction, key: str, link: Callable[[Array], Array]) -> Reaction:
@@ -79,36 +72,69 @@ def _linked(side: Reaction, key: str, link: Callable[[Array], Array]) -> Reactio
     return linked
 
 
-def _twins(left: Reaction, right: Reaction, kind: str) -> list[_Twin]:
-    """Pairs of tensors that are equal up to rounding, each with the nearest of the other side."""
-    twins = []
-    for other in _keys(right, kind):
-        candidates = [one for one in _keys(left, kind) if left.seen[one].shape == right.seen[other].shape]
-        best = min(((_quick(left, one, right.seen[other]), one) for one in candidates), default=None)
-        if best is not None and best[0] < floor.ROUNDING:
-            twins.append(_Twin(best[1], other))
-    return twins
+def _view(left: Reaction, one: str, right: Reaction, other: str) -> twins.View:
+    """How the right output is seen as the left one: as it is, or in the order of axes that brings it nearest."""
+    shapes = right.seen[other].shape, left.seen[one].shape
+    if shapes[0] == shapes[1]:
+        return np.asarray
+    views = twins.views(*shapes)
+    return min(views, key=lambda view: _quick(left, one, view(right.seen[other])), default=np.asarray)
 
 
 def _quick(left: Reaction, key: str, other: Array) -> float:
     return floor.times_floor(left.seen[key], [sibling[key] for sibling in left.siblings], other)
 
 
-def _first_without_twin(left: Reaction, right: Reaction, kind: str, twins: list[_Twin], step: int) -> Comparison | None:
-    lefts, rights = _keys(left, kind), _keys(right, kind)
-    last_left = max((lefts.index(t.left) for t in twins), default=-1)
-    last_right = max((rights.index(t.right) for t in twins), default=-1)
-    later = [(one, other) for one in lefts[last_left + 1 :] for other in rights[last_right + 1 :]]
-    later = [pair for pair in later if left.seen[pair[0]].shape == right.seen[pair[1]].shape]
-    if not later:
-        return None
-    coarser, place = (lefts, 0) if len(lefts) <= len(rights) else (rights, 1)
-    first = min((pair[place] for pair in later), key=coarser.index)
-    times, one, other = min((_quick(left, a, right.seen[b]), a, b) for a, b in later if (a, b)[place] == first)
-    if times < floor.ROUNDING:
-        return None
-    times = distance(left, one, right, other)
-    return Comparison(_name(first), step, times, *_worst(left, one, right, other))
+def _culprit(left: Reaction, right: Reaction, kind: str, step: int) -> Comparison | None:
+    """The first layer that differs: the first tensor without a twin where the other side has one without a twin too.
+
+    Walked along is the side with fewer tensors, and only what lies between the same twins on both sides is compared.
+    """
+    keys = _keys(left, kind), _keys(right, kind)
+    seen = {key: left.seen[key] for key in keys[0]}, {key: right.seen[key] for key in keys[1]}
+    found = twins.find(*seen, lambda key, array: _quick(left, key, array), floor.ROUNDING)
+    coarser = 0 if len(keys[0]) <= len(keys[1]) else 1
+    links = {(t.left, t.right)[coarser]: (t.left, t.right)[1 - coarser] for t in found}
+    for key in keys[coarser]:
+        if key in links or any(_contains(container, key) for container in links):
+            continue
+        others = _between(keys[coarser], keys[1 - coarser], links, key)
+        for pair in _nearest(left, right, [(key, o) if coarser == 0 else (o, key) for o in others]):
+            return _compare_twins(left, right, *pair, name=key, step=step)
+    return None
+
+
+def _contains(container: str, key: str) -> bool:
+    """Whether one layer is inside another, whose output is right, so that its own parts may be what they like."""
+    return key != container and key.startswith((container + "/", container + "."))
+
+
+def _between(keys: list[str], others: list[str], links: dict[str, str], key: str) -> list[str]:
+    """Tensors of the other side without a twin that lie between the twins of this one's neighbours."""
+    place = keys.index(key)
+    before = [others.index(links[k]) for k in keys[:place] if k in links]
+    after = [others.index(links[k]) for k in keys[place + 1 :] if k in links]
+    start = before[-1] + 1 if before else 0
+    stop = min((number for number in after if number >= start), default=len(others))
+    return [other for other in others[start:stop] if other not in links.values()]
+
+
+def _nearest(left: Reaction, right: Reaction, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The pair of as many elements that is nearest, if there is one."""
+    apart = [
+        (_quick(left, one, view(right.seen[other])), one, other)
+        for one, other in pairs
+        for view in (twins.views(right.seen[other].shape, left.seen[one].shape) or [])
+        if left.seen[one].size == right.seen[other].size
+    ]
+    return [min(apart)[1:]] if apart and min(apart)[0] >= floor.ROUNDING else []
+
+
+def _compare_twins(left: Reaction, right: Reaction, one: str, other: str, name: str, step: int) -> Comparison:
+    views = twins.views(right.seen[other].shape, left.seen[one].shape)
+    view = min(views, key=lambda view: _quick(left, one, view(right.seen[other])))
+    times = distance(left, one, right, other, view)
+    return Comparison(_name(name), step, times, *_worst(left, one, right, other, view))
 
 
 def _keys(side: Reaction, kind: str) -> list[str]:
@@ -119,5 +145,5 @@ def _name(key: str) -> str:
     return key.split("|", 1)[1]
 
 
-def _worst(left: Reaction, one: str, right: Reaction, other: str) -> tuple[Any, Any]:
-    return worst_element(_name(one), left.seen[one], _name(other), right.seen[other])
+def _worst(left: Reaction, one: str, right: Reaction, other: str, view: twins.View) -> tuple[Any, Any]:
+    return worst_element(_name(one), left.seen[one], _name(other), view(right.seen[other]))

@@ -40,14 +40,9 @@ def compare_initial(sides: Sides, left: State, right: State, own_init: bool) -> 
 
 def _twins(sides: Sides, left: State, right: State) -> Iterator[tuple[str, Array, str, Array]]:
     """Name and value on the left, and on the right in the left layout, of parameters, slots and buffers."""
-    for group, pairs in (
-        ("parameters", sides.parameters.pairs),
-        ("slots", sides.slot_pairs()),
-        ("buffers", sides.buffers.pairs),
-    ):
-        for pair in pairs:
-            name = pair.left.replace("|", " of ")
-            yield name, left[group][pair.left], pair.right, pair.to_left(right[group][pair.right])
+    for group, entries in sides.to_left(right).items():
+        for name, value in entries.items():
+            yield name.replace("|", " of "), left[group][name], sides.right_name(name), value
 
 
 def _unrelated(one: Array, other: Array) -> bool:

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from samestep.matching.floor import verdict
-from samestep.results import Difference, Stage, Verdict
-
-SEVERITY: dict[Verdict, int] = {"identical": 0, "rounding": 1, "undecided": 2, "different": 3}
+from samestep.results import SEVERITY, Difference, Stage, Verdict
 
 FOLLOWS = {
     "loss": ("data", "forward"),

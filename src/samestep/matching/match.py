@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from samestep import data as datasets
 from samestep.errors import ProgramError, UsageError
 from samestep.matching import floor, judging, stages
-from samestep.matching.aligning import align
+from samestep.matching.aligning import Alignment, align
 from samestep.matching.batches import compare_batches
 from samestep.matching.free_run import run_freely
 from samestep.matching.initial import compare_initial
 from samestep.matching.judging import Judged, not_compared
+from samestep.matching.settling import settle
 from samestep.matching.sides import Sides, State, ask_both
-from samestep.matching.sources import Source, pair
+from samestep.matching.sources import Source, defaults, in_frameworks, pair, pairs_from
 from samestep.results import Epoch, MatchResult, Side
 from samestep.worker.parent import Worker
 
 Progress = Callable[[str, float], None]
 """Told what is being done, and how far it is, from 0 to 1."""
-
-EPOCHS = 3
-"""Length of the free run, as in the articles, where nothing else is asked for."""
 
 
 def match(
@@ -34,14 +31,15 @@ def match(
     right: str | None = None,
     *,
     frameworks: str | None = None,
-    data: str | tuple[Any, Any] = "digits",
-    batch_size: int = 32,
+    data: str | tuple[Any, Any] | None = None,
+    batch_size: int | None = None,
     epochs: int | None = None,
     steps: int | None = None,
     seed: int = 0,
     own_init: bool = False,
     left_python: str | None = None,
     right_python: str | None = None,
+    pairs: str | None = None,
     timeout: float = 300.0,
     progress: Progress = lambda doing, fraction: None,
 ) -> MatchResult:
@@ -49,25 +47,78 @@ def match(
 
     left, right: ``FILE.py``, ``FILE.py:function``, an experiment, or ``experiment:framework``; without right, one
     experiment in two frameworks ("tensorflow1,keras" by default). data: ``digits``, ``mnist``, ``FILE.npz``,
-    ``FILE.py:function`` or arrays (x, y). epochs (3) or steps: length of the free run. seed: of initial weights and
-    perturbations. own_init: keep each side's own initial weights in the free run, and judge their distributions.
-    timeout: seconds of silence after which a program counts as hung. Raises SamestepError for bad input.
+    ``FILE.py:function`` or arrays (x, y). batch_size (32). epochs (3) or steps: length of the free run. seed: of initial
+    weights and perturbations. own_init: keep each side's own initial weights in the free run, and judge their
+    distributions. pairs: a file that says which left tensor is which right one. timeout: seconds of silence after which
+    a program counts as hung. An experiment has data, batch size and epochs of its own. Raises SamestepError for bad input.
     """
-    _check_options(batch_size, epochs, steps)
-    sources = pair(left, right, frameworks)
-    dataset = datasets.load(data)
-    steps_per_epoch = -(-len(dataset.x) // batch_size)
-    total = steps or (epochs or EPOCHS) * steps_per_epoch
-    pythons = (left_python, right_python)
-    task = _Task(sources, pythons, dataset, batch_size, steps_per_epoch, total, seed, own_init, timeout, progress)
-    progress("starting both programs", 0.0)
+    options = _Options(left, right, data, batch_size, epochs, steps, seed, own_init, pairs, timeout, progress)
+    return _compare(options.task(pair(left, right, frameworks), (left_python, right_python)))
+
+
+def match_each(
+    experiment: str,
+    frameworks: str,
+    *,
+    data: str | tuple[Any, Any] | None = None,
+    batch_size: int | None = None,
+    epochs: int | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    own_init: bool = False,
+    timeout: float = 300.0,
+    progress: Progress = lambda doing, fraction: None,
+) -> list[MatchResult]:
+    """One experiment in several frameworks, each against the first; the arguments are those of match."""
+    first, *others = in_frameworks(experiment, frameworks)
+    results = []
+    for number, other in enumerate(others):
+
+        def show(doing: str, fraction: float, number: int = number, label: str = other.label) -> None:
+            progress(f"{label}: {doing}", (number + fraction) / len(others))
+
+        options = _Options(experiment, None, data, batch_size, epochs, steps, seed, own_init, None, timeout, show)
+        results.append(_compare(options.task((first, other), (None, None))))
+    return results
+
+
+def _compare(task: _Task) -> MatchResult:
+    task.progress("starting both programs", 0.0)
     with task.start(0) as left_worker, task.start(1) as right_worker:
         left_worker.receive()
         right_worker.receive()
         return _Match(task, (left_worker, right_worker)).run()
 
 
-def _check_options(batch_size: int, epochs: int | None, steps: int | None) -> None:
+@dataclass(frozen=True)
+class _Options:
+    """What the user asked for, and what an experiment has where nothing was."""
+
+    left: str
+    right: str | None
+    data: str | tuple[Any, Any] | None
+    batch_size: int | None
+    epochs: int | None
+    steps: int | None
+    seed: int
+    own_init: bool
+    pairs: str | None
+    timeout: float
+    progress: Progress
+
+    def task(self, sources: tuple[Source, Source], pythons: tuple[str | None, str | None]) -> _Task:
+        """What is to be done for these two programs."""
+        _check_options(self.batch_size, self.epochs, self.steps)
+        data, batch_size, epochs = defaults(self.left, self.right)
+        dataset, size = datasets.load(data if self.data is None else self.data), self.batch_size or batch_size
+        per_epoch = -(-dataset.rows // size)
+        total = self.steps or (self.epochs or epochs) * per_epoch
+        named = pairs_from(self.pairs)
+        how = (self.seed, self.own_init, self.timeout, self.progress, named)
+        return _Task(sources, pythons, dataset, size, per_epoch, total, *how)
+
+
+def _check_options(batch_size: int | None, epochs: int | None, steps: int | None) -> None:
     for name, value in (("batch size", batch_size), ("number of epochs", epochs), ("number of steps", steps)):
         if value is not None and value < 1:
             raise UsageError(f"the {name} should be at least 1, it is {value}.")
@@ -89,13 +140,17 @@ class _Task:
     own_init: bool
     timeout: float
     progress: Progress
+    pairs: dict[str, str] = field(default_factory=dict)
 
     def start(self, side: int) -> Worker:
         """A process of one side's program that is told to load it; its answer is still to be received."""
         label = f"{('left', 'right')[side]} ({self.sources[side].label})"
-        worker = Worker(label, python=self.pythons[side], timeout=self.timeout)
-        source = {**asdict(self.sources[side]), "label": label}
-        worker.send("load", source=source, seed=self.seed, x=self.dataset.x, y=self.dataset.y)
+        source = self.sources[side]
+        variables = dict(source.environment)
+        worker = Worker(label, python=self.pythons[side], timeout=self.timeout, environment=variables)
+        worker.send(
+            "load", source={**asdict(source), "label": label}, seed=self.seed, x=self.dataset.x, y=self.dataset.y
+        )
         return worker
 
     def fresh_left(self) -> Worker:
@@ -121,18 +176,13 @@ class _Match:
     def __init__(self, task: _Task, workers: tuple[Worker, Worker]) -> None:
         self.task, self.rng = task, np.random.default_rng(task.seed)
         described = ask_both(*workers, "describe", {}, {})
-        self.sides = Sides(
-            *workers,
-            described=described,
-            parameters=align(described[0]["parameters"], described[1]["parameters"]),
-            buffers=align(described[0]["buffers"], described[1]["buffers"]),
-            rate=workers[0].ask("settings").get("learning_rate", {}).get("value", float("nan")),
-        )
+        for worker, description in zip(workers, described, strict=True):
+            _check_shapes(worker, description, task.dataset.name)
+        rate = workers[0].ask("settings").get("learning_rate", {}).get("value", float("nan"))
+        self.sides = pair_tensors(Sides(*workers, described, Alignment(()), Alignment(()), rate), task, self.rng)
 
     def run(self) -> MatchResult:
         """All stages, and the verdict."""
-        for worker, description in zip((self.sides.left, self.sides.right), self.sides.described, strict=True):
-            _check_shapes(worker, description, self.task.dataset.name)
         aligned = stages.judge_alignment(self.sides)
         epochs: tuple[Epoch, ...] = ()
         if self.sides.parameters.complete and self.sides.buffers.complete:
@@ -208,19 +258,54 @@ class _Match:
     def _moment(self, step: int, state: State) -> stages.Moment:
         size = self.task.batch_size
         first = step % self.task.steps_per_epoch * size
-        left, right = self.sides.ask("rows", start=first, stop=first + size)
-        shared = {name: _as_wanted(left[name], right[name]) for name in ("x", "y")}
-        rows = min(len(self.task.dataset.x), 2 * size + max(1, size // 3))
-        return stages.observe(self.sides, state, (left, shared), step, rows, size, self.rng)
+        batches = shared_rows(self.sides, first, first + size)
+        rows = min(self.task.dataset.rows, 2 * size + max(1, size // 3))
+        return stages.observe(self.sides, state, batches, step, rows, size, self.rng)
 
 
-def _as_wanted(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
-    """The left side's rows in the right side's precision; the right side's own where it wants another form."""
-    return left.astype(right.dtype, copy=False) if left.shape == right.shape else right
+def pair_tensors(sides: Sides, task: _Task, rng: np.random.Generator) -> Sides:
+    """The sides with their parameters and buffers aligned, by declaration, order and name first and then by the numbers."""
+    left, right = sides.described
+    buffers = align(left["buffers"], right["buffers"], task.pairs)
+    parameters = align(left["parameters"], right["parameters"], task.pairs)
+    sides = replace(sides, parameters=parameters, buffers=replace(buffers, still=_still(sides, buffers)))
+    complete = sides.parameters.complete and sides.buffers.complete
+    if not complete or (left["framework"], left["parameters"]) == (right["framework"], right["parameters"]):
+        return sides
+    batches = shared_rows(sides, 0, task.batch_size)
+    return settle(sides, (batches[0]["x"], batches[1]["x"]), rng)
+
+
+def _still(sides: Sides, buffers: Alignment) -> frozenset[str]:
+    """Of the buffers left over, those that a training step does not change."""
+    found: set[str] = set()
+    for worker, over in ((sides.left, buffers.left_over), (sides.right, buffers.right_over)):
+        if over:
+            before = worker.ask("state")["buffers"]
+            after = worker.ask("step", **worker.ask("rows", start=0, stop=8))["buffers"]
+            found |= {t.name for t in over if np.array_equal(before[t.name], after[t.name], equal_nan=True)}
+    return frozenset(found)
+
+
+def shared_rows(sides: Sides, start: int, stop: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same rows x and y for either side: the left side's, or the right side's own where it wants another form."""
+    left, right = sides.ask("rows", start=start, stop=stop)
+    return left, {name: _as_wanted(left[name], right[name]) for name in ("x", "y")}
+
+
+def _as_wanted(left: Any, right: Any) -> Any:
+    if isinstance(left, dict) and isinstance(right, dict) and left.keys() == right.keys():
+        return {name: _as_wanted(left[name], right[name]) for name in right}
+    if isinstance(left, dict) or isinstance(right, dict) or left.shape != right.shape:
+        return right
+    return left.astype(right.dtype, copy=False)
 
 
 def _check_shapes(worker: Worker, description: dict[str, Any], data: str) -> None:
-    rows = worker.ask("rows", start=0, stop=1)["x"].shape[1:]
+    x = worker.ask("rows", start=0, stop=1)["x"]
+    if isinstance(x, dict):
+        return  # the framework itself knows its inputs by name
+    rows = x.shape[1:]
     for wanted in description["inputs"][:1]:
         shape = tuple(wanted["shape"][1:])
         if len(shape) != len(rows) or any(a not in (None, b) for a, b in zip(shape, rows, strict=True)):

@@ -56,7 +56,7 @@ class Reaction:
 def distance(
     left: Reaction, left_key: str, right: Reaction, right_key: str, to_left: Callable[[Array], Array] = np.asarray
 ) -> float:
-    """Floors between a tensor on the left and its twin on the right.
+    """Floors between a tensor on the left and its twin on the right; to_left gives that the left one's layout.
 
     Where the left side's first siblings leave it above rounding, more of them are measured, and the right
     side's own, since a program may react more to rounding than its twin without being another.

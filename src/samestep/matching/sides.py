@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from samestep.matching.aligning import Alignment, Pair
+from samestep.matching.aligning import Alignment, Group
 from samestep.worker.parent import Worker
 
 Array = NDArray[Any]
@@ -32,10 +33,11 @@ class Sides:
 
     def to_right(self, state: State) -> State:
         """The left state as the right program holds it; its private parts follow from the step."""
-        moved: State = {"parameters": {}, "buffers": {}, "slots": self._slots_to_right(state)}
-        for group, alignment in (("parameters", self.parameters), ("buffers", self.buffers)):
-            for pair in alignment.pairs:
-                moved[group][pair.right] = pair.to_right(state[group][pair.left])
+        moved: State = {
+            "parameters": self.parameters.to_right(state["parameters"]),
+            "buffers": self.buffers.to_right(state["buffers"]),
+            "slots": {k: v for slots in self.slot_groups() for k, v in slots.to_right(state["slots"]).items()},
+        }
         generators = self._generators_to_right(state)
         if generators:
             moved["generators"] = generators
@@ -43,22 +45,50 @@ class Sides:
             moved["counters"] = {"step": state["counters"]["step"]}
         return moved
 
-    def gradients_to_right(self, gradients: dict[str, Array]) -> dict[str, Array]:
-        """Gradients by left parameter as gradients by right parameter."""
-        return {p.right: p.to_right(gradients[p.left]) for p in self.parameters.pairs if p.left in gradients}
+    def to_left(self, state: State) -> State:
+        """Parameters, slots and buffers of the right state, as the left program holds them."""
+        return {
+            "parameters": self.parameters.to_left(state["parameters"]),
+            "slots": self._slots_to_left(state["slots"]),
+            "buffers": self.buffers.to_left(state["buffers"]),
+        }
 
-    def slot_pairs(self) -> list[SlotPair]:
+    def seen_as_left(self, seen: Mapping[str, Array]) -> dict[str, Array]:
+        """An observation of the right side under the names and in the layouts of the left one, as far as it has twins."""
+        kinds: dict[str, dict[str, Array]] = {}
+        for key, value in seen.items():
+            kind, _, name = key.partition("|")
+            kinds.setdefault(kind, {})[name] = value
+        moved: dict[str, Callable[[dict[str, Array]], dict[str, Array]]] = {
+            "gradients": self.parameters.to_left,
+            "update": self.parameters.to_left,
+            "buffers": self.buffers.to_left,
+            "slots": self._slots_to_left,
+        }
+        for kind in kinds.keys() & moved.keys():
+            kinds[kind] = moved[kind](kinds[kind])
+        return {f"{kind}|{name}": value for kind, entries in kinds.items() for name, value in entries.items()}
+
+    def right_name(self, name: str) -> str:
+        """What the right side calls the twin of a left parameter, buffer or slot."""
+        role, _, tensor = name.rpartition("|")
+        twin = {**self.parameters.right_names, **self.buffers.right_names}.get(tensor, tensor)
+        return f"{role}|{twin}" if role else twin
+
+    def slot_groups(self) -> list[SlotGroup]:
         """Slots that hold the same on both sides, up to a factor."""
-        left_keys = [entry["name"] for entry in self.described[0]["slots"]]
-        right_keys = {entry["name"] for entry in self.described[1]["slots"]}
-        twins = {pair.left: pair for pair in self.parameters.pairs}
-        found = []
-        for key in left_keys:
-            role, _, parameter = key.partition("|")
-            for twin_role, factor in ((role, 1.0), *self._converted(role)):
-                if parameter in twins and f"{twin_role}|{twins[parameter].right}" in right_keys:
-                    found.append(SlotPair(key, f"{twin_role}|{twins[parameter].right}", twins[parameter], factor))
-        return found
+        left, right = ({entry["name"]: entry["shape"] for entry in side["slots"]} for side in self.described)
+        roles = list(dict.fromkeys(name.split("|")[0] for name in left))
+        return [
+            found
+            for role in roles
+            for group in self.parameters.groups
+            for twin_role, factor in ((role, 1.0), *self._converted(role))
+            if (found := _slot_group(role, twin_role, group, factor, left, right)) is not None
+        ]
+
+    def _slots_to_left(self, slots: dict[str, Array]) -> dict[str, Array]:
+        return {key: value for group in self.slot_groups() for key, value in group.to_left(slots).items()}
 
     def slots_pair(self) -> bool:
         """Whether the right side can be put into any state of the left one's optimizer."""
@@ -66,8 +96,8 @@ class Sides:
 
     def unpaired_slots(self) -> tuple[list[str], list[str]]:
         """Roles of slots that only one side has."""
-        pairs = self.slot_pairs()
-        paired = {pair.left for pair in pairs}, {pair.right for pair in pairs}
+        groups = self.slot_groups()
+        paired = {n for slots in groups for n in slots.left}, {n for slots in groups for n in slots.right}
         over = [
             sorted({entry["name"].split("|")[0] for entry in side["slots"] if entry["name"] not in known})
             for side, known in zip(self.described, paired, strict=True)
@@ -97,32 +127,50 @@ class Sides:
             return {}
         return {b["name"]: state["generators"][a["name"]] for a, b in zip(left, right, strict=True)}
 
-    def _slots_to_right(self, state: State) -> dict[str, Array]:
-        return {slot.right: slot.to_right(state["slots"][slot.left]) for slot in self.slot_pairs()}
-
 
 @dataclass(frozen=True)
-class SlotPair:
-    """A left optimizer slot and the right one that holds the same times a factor."""
+class SlotGroup:
+    """Left optimizer slots and the right ones that hold the same times a factor, for one group of parameters.
 
-    left: str
-    right: str
-    pair: Pair
+    group: how their elements lie; None for slots of another shape than their parameter's, which are handed on as they are.
+    """
+
+    left: tuple[str, ...]
+    right: tuple[str, ...]
+    group: Group | None
     factor: float
 
-    def to_right(self, array: Array) -> Array:
-        """The left slot as the right program holds it."""
-        moved: Array = array * np.asarray(self.factor, array.dtype)
-        return self.pair.to_right(moved) if self._shaped(moved) else moved
+    def to_right(self, slots: Mapping[str, Array]) -> dict[str, Array]:
+        """The left slots as the right program holds them."""
+        scaled = [slots[name] * np.asarray(self.factor, slots[name].dtype) for name in self.left]
+        if self.group is None:
+            return dict(zip(self.right, scaled, strict=True))
+        moved = self.group.to_right({t.name: a for t, a in zip(self.group.left, scaled, strict=True)})
+        return {name: moved[tensor.name] for name, tensor in zip(self.right, self.group.right, strict=True)}
 
-    def to_left(self, array: Array) -> Array:
-        """The right slot as the left program holds it."""
-        moved: Array = array / np.asarray(self.factor, array.dtype)
-        return self.pair.to_left(moved) if self._shaped(moved) else moved
+    def to_left(self, slots: Mapping[str, Array]) -> dict[str, Array]:
+        """The right slots as the left program holds them."""
+        scaled = [slots[name] / np.asarray(self.factor, slots[name].dtype) for name in self.right]
+        if self.group is None:
+            return dict(zip(self.left, scaled, strict=True))
+        moved = self.group.to_left({t.name: a for t, a in zip(self.group.right, scaled, strict=True)})
+        return {name: moved[tensor.name] for name, tensor in zip(self.left, self.group.left, strict=True)}
 
-    def _shaped(self, array: Array) -> bool:
-        """Whether it has its parameter's shape; Adafactor's rows and columns have not."""
-        return array.ndim == len(self.pair.axes)
+
+def _slot_group(
+    role: str, twin_role: str, group: Group, factor: float, left: Mapping[str, Any], right: Mapping[str, Any]
+) -> SlotGroup | None:
+    names = tuple(f"{role}|{t.name}" for t in group.left), tuple(f"{twin_role}|{t.name}" for t in group.right)
+    if not all(name in left for name in names[0]) or not all(name in right for name in names[1]):
+        return None
+    if all(
+        tuple(shapes[name]) == tensor.shape
+        for shapes, keys, tensors in ((left, names[0], group.left), (right, names[1], group.right))
+        for name, tensor in zip(keys, tensors, strict=True)
+    ):
+        return SlotGroup(*names, group, factor)
+    alike = len(names[0]) == len(names[1]) == 1 and list(left[names[0][0]]) == list(right[names[1][0]])
+    return SlotGroup(*names, None, factor) if alike else None
 
 
 def ask_both(

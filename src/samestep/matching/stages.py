@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samestep.matching import floor
-from samestep.matching.aligning import Pair
+from samestep.matching.aligning import suggestions
 from samestep.matching.forward import compare_forward
 from samestep.matching.free_run import paired_metrics
 from samestep.matching.judging import Comparison, Judged, judge, not_compared, nothing_to_compare, worst_element
@@ -24,13 +24,12 @@ from samestep.matching.reaction import (
     watch_step,
     watch_update,
 )
-from samestep.matching.sides import Sides, SlotPair, State, ask_both
+from samestep.matching.sides import Sides, State, ask_both
 
 Array = NDArray[Any]
 Both = tuple[Reaction, Reaction]
-ToLeft = Callable[[Array], Array]
-Twin = tuple[str, str, ToLeft]
-"""A tensor's name on the left and on the right, and what gives the right one the left layout."""
+Twin = tuple[str, str]
+"""A tensor's name on the left, and on the right."""
 
 PROBES = (0, 1, 10, 100, 1000, 10000)
 """Steps of the left side's own training whose states are compared, as far as the run goes."""
@@ -75,7 +74,7 @@ def observe(
             watch(worker, here, *(argument[i] for argument in arguments))
             for i, (worker, here) in enumerate(zip(workers, states, strict=True))
         ]
-        return Reaction(looks[0], rng), Reaction(looks[1], rng)
+        return Reaction(looks[0], rng), Reaction(lambda rng: sides.seen_as_left(looks[1](rng)), rng)
 
     whole = bool(sides.lacking("update"))
     passes = both(watch_passes, batches)
@@ -83,7 +82,7 @@ def observe(
     updates = None
     if not whole:
         given = {key.split("|", 1)[1]: value for key, value in passes[0].seen.items() if key.startswith("gradients|")}
-        updates = both(watch_update, (given, sides.gradients_to_right(given)), batches)
+        updates = both(watch_update, (given, sides.parameters.to_right(given)), batches)
         updates[0].grow(floor.DRAWS)
         borrow_moves(steps[0], updates[0])
     return Moment(step, passes, updates, steps, both(watch_evaluation, (rows, rows), (batch_size, batch_size)))
@@ -93,15 +92,22 @@ def judge_alignment(sides: Sides) -> Judged:
     """Whether every parameter and buffer has a twin of the same precision."""
     for kind, alignment in (("parameter", sides.parameters), ("buffer", sides.buffers)):
         if not alignment.complete:
-            over = [", ".join(side) or "none" for side in (alignment.left_over, alignment.right_over)]
-            name = (alignment.left_over + alignment.right_over)[0]
-            return judge("alignment", [Comparison(f"{kind} {name} has no twin", 0, float("inf"), *over)])
-        for pair in alignment.pairs:
-            if pair.left_dtype != pair.right_dtype:
-                name = f"dtype of {pair.left}"
-                return judge("alignment", [Comparison(name, 0, float("inf"), pair.left_dtype, pair.right_dtype)])
-    count = f"{len(sides.parameters.pairs)} parameters, {len(sides.buffers.pairs)} buffers"
-    return judge("alignment", [Comparison(count, None, 0.0)])
+            lefts, rights = alignment.left_over, alignment.right_over
+            over = [", ".join(map(str, side)) or "none" for side in (lefts, rights)]
+            likely = suggestions(alignment)
+            note = f"likely pairs, for a --map file: {'; '.join(likely)}" if likely else ""
+            return judge(
+                "alignment", [Comparison(f"{kind} {(lefts + rights)[0]} has no twin", 0, float("inf"), *over)], note
+            )
+        for group in alignment.groups:
+            types = [sorted({tensor.dtype for tensor in tensors}) for tensors in (group.left, group.right)]
+            if types[0] != types[1]:
+                name, shown = f"dtype of {group.left[0].name}", [", ".join(side) for side in types]
+                return judge("alignment", [Comparison(name, 0, float("inf"), *shown)])
+    counts = [len(alignment.right_names) for alignment in (sides.parameters, sides.buffers)]
+    still = sorted(sides.parameters.still | sides.buffers.still)
+    note = f"without a twin, and not changed by training: {', '.join(still)}" if still else ""
+    return judge("alignment", [Comparison(f"{counts[0]} parameters, {counts[1]} buffers", None, 0.0)], note)
 
 
 def judge_forward(moments: Sequence[Moment]) -> Judged:
@@ -114,25 +120,25 @@ def judge_forward(moments: Sequence[Moment]) -> Judged:
 
 def judge_loss(moments: Sequence[Moment]) -> Judged:
     """The loss of one batch."""
-    return judge("loss", (_compare(m.passes, "loss|loss", "loss|loss", m.step) for m in moments))
+    return judge("loss", _compare_all("loss", [("loss", "loss")], [(m.step, m.passes) for m in moments]))
 
 
 def judge_gradients(sides: Sides, moments: Sequence[Moment]) -> Judged:
     """The gradient of each parameter, from the output back to the input."""
-    pairs = _twins(reversed(sides.parameters.pairs))
-    return judge("gradients", _compare_all("gradients", pairs, [(m.step, m.passes) for m in moments]))
+    twins = list(reversed(_parameters(sides)))
+    return judge("gradients", _compare_all("gradients", twins, [(m.step, m.passes) for m in moments]))
 
 
 def judge_update(sides: Sides, moments: Sequence[Moment]) -> Judged:
     """What the optimizer makes of the same gradients."""
-    pairs = _twins(sides.parameters.pairs)
+    twins = _parameters(sides)
     lacking = sides.lacking("update")
     if lacking:
-        compared = _compare_all("update", pairs, [(m.step, m.steps) for m in moments])
+        compared = _compare_all("update", twins, [(m.step, m.steps) for m in moments])
         return judge("update", compared, f"judged within the whole step: {lacking}")
     watched = [(m.step, m.updates) for m in _reachable(sides, moments) if m.updates is not None]
     note = "" if sides.slots_pair() else "at the initial state only: the slots have no twins"
-    return judge("update", _compare_all("update", pairs, watched), note)
+    return judge("update", _compare_all("update", twins, watched), note)
 
 
 def judge_slots(sides: Sides, moments: Sequence[Moment]) -> Judged:
@@ -143,23 +149,25 @@ def judge_slots(sides: Sides, moments: Sequence[Moment]) -> Judged:
         return not_compared("slots", f"slots of one side only: {names[0]} | {names[1]}")
     watched = [(m.step, m.steps if m.updates is None else m.updates) for m in moments]
     counted = [(step, both) for step, both in watched if _both_count(both)]
-    if not sides.slot_pairs() and not counted:
+    names = [name for group in sides.slot_groups() for name in group.left]
+    if not names and not counted:
         return nothing_to_compare("slots", "neither optimizer has slots")
-    slots = _compare_all("slots", _twins(sides.slot_pairs()), watched)
-    return judge("slots", chain(slots, _compare_all("counters", [("step", "step", np.asarray)], counted)))
+    slots = _compare_all("slots", _named(sides, names), watched)
+    return judge("slots", chain(slots, _compare_all("counters", [("step", "step")], counted)))
 
 
 def judge_buffers(sides: Sides, moments: Sequence[Moment]) -> Judged:
     """Buffers, such as moving averages, after one training step."""
-    if not sides.buffers.pairs:
-        return nothing_to_compare("buffers", "neither side has buffers")
-    return judge("buffers", _compare_all("buffers", _twins(sides.buffers.pairs), [(m.step, m.steps) for m in moments]))
+    if not sides.buffers.groups:
+        return nothing_to_compare("buffers", "neither side has buffers that change")
+    twins = list(sides.buffers.right_names.items())
+    return judge("buffers", _compare_all("buffers", twins, [(m.step, m.steps) for m in moments]))
 
 
 def judge_step(sides: Sides, moments: Sequence[Moment]) -> Judged:
     """One whole training step by each program's own loop, from the same state."""
     watched = [(m.step, m.steps) for m in _reachable(sides, moments)]
-    return judge("step", _compare_all("update", _twins(sides.parameters.pairs), watched))
+    return judge("step", _compare_all("update", _parameters(sides), watched))
 
 
 def judge_schedule(sides: Sides, starts: tuple[State, State], total: int, steps_per_epoch: int) -> Judged:
@@ -193,30 +201,31 @@ def judge_metrics(moments: Sequence[Moment]) -> Judged:
 def _compare_metrics(moment: Moment) -> Iterator[Comparison]:
     for kind, both, of in (("metrics", moment.passes, ""), ("evaluation", moment.evaluations, " of an evaluation")):
         pairs = paired_metrics(*_names(both, f"{kind}|"))
-        for comparison in _compare_all(kind, _same_layout(pairs), [(moment.step, both)]):
+        for comparison in _compare_all(kind, list(pairs.items()), [(moment.step, both)]):
             yield replace(comparison, name=comparison.name + of)
-
-
-def _compare(both: Both, one: str, other: str, step: int, to_left: ToLeft = np.asarray) -> Comparison:
-    left, right = both
-    name, twin = one.split("|", 1)[1], other.split("|", 1)[1]
-    worst = worst_element(name, left.seen[one], twin, to_left(right.seen[other]))
-    return Comparison(name.replace("|", " of "), step, distance(left, one, right, other, to_left), *worst)
 
 
 def _compare_all(kind: str, twins: Sequence[Twin], watched: Iterable[tuple[int, Both]]) -> Iterator[Comparison]:
     """Compare one kind of tensor at each step, one at a time, so that who has seen enough can stop."""
     for step, both in watched:
-        for one, other, to_left in twins:
-            yield _compare(both, f"{kind}|{one}", f"{kind}|{other}", step, to_left)
+        for name, twin in twins:
+            yield _compare(both, kind, name, twin, step)
 
 
-def _twins(pairs: Iterable[Pair | SlotPair]) -> list[Twin]:
-    return [(pair.left, pair.right, pair.to_left) for pair in pairs]
+def _compare(both: Both, kind: str, name: str, twin: str, step: int) -> Comparison:
+    """Compare a tensor with its twin, which is seen under the left name unless it is a metric."""
+    left, right = both
+    one, other = f"{kind}|{name}", f"{kind}|{name}" if f"{kind}|{name}" in right.seen else f"{kind}|{twin}"
+    worst = worst_element(name, left.seen[one], twin, right.seen[other])
+    return Comparison(name.replace("|", " of "), step, distance(left, one, right, other), *worst)
 
 
-def _same_layout(names: Mapping[str, str]) -> list[Twin]:
-    return [(one, other, np.asarray) for one, other in names.items()]
+def _parameters(sides: Sides) -> list[Twin]:
+    return list(sides.parameters.right_names.items())
+
+
+def _named(sides: Sides, names: Iterable[str]) -> list[Twin]:
+    return [(name, sides.right_name(name)) for name in names]
 
 
 def _reachable(sides: Sides, moments: Sequence[Moment]) -> list[Moment]:

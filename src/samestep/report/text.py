@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-from samestep.results import Difference, Epoch, MatchResult, Side, Stage, Verdict
+from samestep.results import Difference, Epoch, MatchResult, MatchTable, Side, Stage, Verdict
 
 STYLES: dict[Verdict, str] = {"identical": "green", "rounding": "green", "different": "bold red", "undecided": "yellow"}
 SENTENCES: dict[Verdict, str] = {
@@ -54,6 +54,32 @@ def match_report(result: MatchResult) -> Group:
     if result.epochs:
         parts += [Text(), _epochs(result.epochs)]
     return Group(*parts)
+
+
+def match_table(table: MatchTable) -> Group:
+    """One row a match: each framework against the first, the stage farthest apart, and the last epoch's figures."""
+    first = table.matches[0].left
+    head = Text.assemble((table.verdict.upper(), STYLES[table.verdict]), f"  each against {_side(first)}\n")
+    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in ("program", "verdict", "× floor", "stage", "where", "loss", "accuracy"):
+        rows.add_column(
+            column, justify="right" if column in ("× floor", "loss", "accuracy") else "left", overflow="fold"
+        )
+    last = table.matches[0].epochs[-1].left if table.matches[0].epochs else {}
+    rows.add_row(first.program, "", "", "", "", *_last(last))
+    for result in table.matches:
+        told = result.first_difference or max(result.stages, key=lambda stage: stage.times_floor or 0.0)
+        verdict = Text(result.verdict, style=STYLES[result.verdict])
+        where = f"{told.name or ''}" + (f", step {told.step}" if told.step is not None else "")
+        shown = _last(result.epochs[-1].right if result.epochs else {})
+        rows.add_row(result.right.program, verdict, _floors(told.times_floor), told.stage, where, *shown)
+    return Group(head, rows)
+
+
+def _last(figures: dict[str, float]) -> tuple[str, str]:
+    """Loss and first metric of the last epoch."""
+    metric = next((value for name, value in figures.items() if name != "loss"), None)
+    return (f"{figures['loss']:.6f}" if "loss" in figures else "", "" if metric is None else f"{metric:.6f}")
 
 
 def _verdict(result: MatchResult) -> Text:

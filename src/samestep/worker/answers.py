@@ -13,7 +13,8 @@ from typing import Any, Callable
 import numpy as np
 
 from samestep import errors
-from samestep.worker.loading import Array, explained, fit_dtype, load
+from samestep.frameworks import _rows
+from samestep.worker.loading import Rows, explained, fit_dtype, load
 
 Answer = Any
 """A tree of dicts, lists, numbers and arrays, as a message can hold it."""
@@ -35,16 +36,16 @@ class Session:
         except errors.SamestepError as error:
             return {"error": {"kind": type(error).__name__, "message": str(error)}}
 
-    def do_load(self, source: dict[str, Any], seed: int, x: Array, y: Array) -> Answer:
+    def do_load(self, source: dict[str, Any], seed: int, x: Rows, y: Rows) -> Answer:
         """Run the program file: its prepare(x, y), if it has one, on the training data, then its build()."""
         return self.hold(*load(source, seed, x, y))
 
-    def hold(self, adapter: Any, program: Any, x: Array, y: Array) -> Answer:
+    def hold(self, adapter: Any, program: Any, x: Rows, y: Rows) -> Answer:
         """Answer about this program from now on, with these rows in the precision of its parameters."""
         self.adapter, self.program = adapter, program
         self.dtype = _float_dtype(adapter.describe(program)["parameters"])
         self.x, self.y = fit_dtype(x, self.dtype, True), fit_dtype(y, self.dtype, False)
-        return {"rows": len(self.x), "x": list(self.x.shape[1:]), "y": list(self.y.shape[1:])}
+        return {"rows": _rows.count(self.x)}
 
     def do_describe(self) -> Answer:
         described = self.adapter.describe(self.program)
@@ -53,18 +54,18 @@ class Session:
         return described
 
     def do_rows(self, start: int, stop: int | None) -> Answer:
-        return {"x": self.x[start:stop], "y": self.y[start:stop]}
+        return self._part(slice(start, stop))
 
     def do_state(self, values: dict[str, Any] | None = None) -> Answer:
         return self.adapter.state(self.program, values)
 
-    def do_forward(self, x: Array, training: bool) -> Answer:
+    def do_forward(self, x: Rows, training: bool) -> Answer:
         return self._observing("forward", x, self.adapter.forward, self.program, x, training)
 
-    def do_gradients(self, x: Array, y: Array) -> Answer:
+    def do_gradients(self, x: Rows, y: Rows) -> Answer:
         return self._observing("a training step", x, self.adapter.gradients, self.program, x, y)
 
-    def do_update(self, gradients: dict[str, Array], x: Array, y: Array) -> Answer:
+    def do_update(self, gradients: dict[str, Rows], x: Rows, y: Rows) -> Answer:
         """Apply given gradients; returns the state after it, and puts the state before it back."""
 
         def apply():
@@ -80,11 +81,11 @@ class Session:
         """The learning rate that the program would use at each of these steps; NaN where unknown."""
         return self._observing("reading the learning rate", None, self._rates, steps)
 
-    def do_step(self, x: Array, y: Array) -> Answer:
+    def do_step(self, x: Rows, y: Rows) -> Answer:
         """One training step by the program's own loop; returns the state after it, and restores."""
 
         def step():
-            self.adapter.train(self.program, x, y, batch_size=len(x), epochs=1, steps=1, watch=_ignore)
+            self.adapter.train(self.program, x, y, batch_size=_rows.count(x), epochs=1, steps=1, watch=_ignore)
             return self.adapter.state(self.program)
 
         return self._observing("a training step", x, step)
@@ -93,27 +94,38 @@ class Session:
         self, batch_size: int, epochs: int = 1, steps: int | None = None, start: int = 0, stop: int | None = None
     ) -> Answer:
         """Train for real, by the program's own loop; the program keeps what it learned."""
-        x, y = self.x[start:stop], self.y[start:stop]
-        with explained(self.label, "training on x {}".format(x.shape)):
+        rows = self._part(slice(start, stop))
+        with explained(self.label, "training on x {}".format(_shapes(rows["x"]))):
             return self.adapter.train(
-                self.program, x, y, batch_size=batch_size, epochs=epochs, steps=steps, watch=self.progress
+                self.program,
+                rows["x"],
+                rows["y"],
+                batch_size=batch_size,
+                epochs=epochs,
+                steps=steps,
+                watch=self.progress,
             )
 
     def do_evaluate(self, rows: int, batch_size: int) -> Answer:
-        x, y = self.x[:rows], self.y[:rows]
-        return self._observing("evaluation", x, self.adapter.evaluate, self.program, x, y, batch_size)
+        part = self._part(slice(rows))
+        return self._observing("evaluation", part["x"], self.adapter.evaluate, self.program, *part.values(), batch_size)
 
-    def do_batches(self, batch_size: int, epochs: int, keep: int | None = None) -> Answer:
-        """Rows and digests of the batches that its own loop trains on; the arrays of batch `keep`."""
+    def do_batches(
+        self, batch_size: int, epochs: int, keep: int | None = None, axes: dict[str, list[int]] | None = None
+    ) -> Answer:
+        """Rows and digests of the batches that its own loop trains on; the arrays of batch `keep`, by name.
+
+        axes: {name of an array: the order in which its axes are to be seen}.
+        """
         with explained(self.label, "its own batches"):
             listed: list[Any] = []
-            kept: dict[str, Array] = {}
+            kept: dict[str, Rows] = {}
 
             def see(epoch, x, y):
-                x, y = self._canonical(x, y)
+                arrays = self._canonical(x, y, axes or {})
                 if len(listed) == keep:
-                    kept.update(x=x, y=y)
-                listed.append([epoch, len(x), _digest(x), _digest(y)])
+                    kept.update(arrays)
+                listed.append([epoch, _rows.count(x), {name: _digest(array) for name, array in arrays.items()}])
 
             self.adapter.batches(self.program, self.x, self.y, batch_size, epochs, see)
         return {"batches": listed, "kept": kept}
@@ -125,20 +137,40 @@ class Session:
             rates.append(self.adapter.settings(self.program).get("learning_rate", {}).get("value", float("nan")))
         return rates
 
+    def _part(self, where):
+        return {"x": _rows.take(self.x, where), "y": _rows.take(self.y, where)}
+
     def _observing(self, doing, x, function, *args):
         before = self.adapter.state(self.program)
-        suffix = "" if x is None else " on x {} {}".format(x.shape, x.dtype)
+        suffix = "" if x is None else " on x {}".format(_shapes(x))
         try:
             with explained(self.label, doing + suffix):
                 return function(*args)
         finally:
             self.adapter.state(self.program, before)
 
-    def _canonical(self, x, y):
+    def _canonical(self, x, y, axes):
         """A batch in the form in which two programs' batches are compared: content, not container."""
-        x, y = fit_dtype(np.asarray(x), self.dtype, True), fit_dtype(np.asarray(y), self.dtype, False)
-        x = x.astype(np.float32) if x.dtype.kind == "f" else x
-        return x, _class_numbers(y)
+        inputs = {name: fit_dtype(np.asarray(array), self.dtype, True) for name, array in _named("x", x)}
+        arrays = {name: a.astype(np.float32) if a.dtype.kind == "f" else a for name, a in inputs.items()}
+        targets = {name: fit_dtype(np.asarray(array), self.dtype, False) for name, array in _named("y", y)}
+        arrays = {name: a.transpose(axes.get(name, range(a.ndim))) for name, a in dict(arrays, **targets).items()}
+        return {name: _class_numbers(a) if name in targets else np.ascontiguousarray(a) for name, a in arrays.items()}
+
+
+def _named(letter, rows):
+    """(name, array) of each array of the rows, named as a data file names them: x, or x_NAME."""
+    if not isinstance(rows, dict):
+        return [(letter, rows)]
+    return [("{}_{}".format(letter, name), array) for name, array in rows.items()]
+
+
+def _shapes(rows):
+    """Shape and dtype of the rows, for a message."""
+    return ", ".join(
+        "{} {}".format(array.shape, array.dtype) if not isinstance(rows, dict) else "{} {}".format(name, array.shape)
+        for name, array in _named("x", rows)
+    )
 
 
 def _float_dtype(parameters):

@@ -19,13 +19,15 @@ from typing import Any, Callable
 import numpy as np
 
 from samestep.errors import FrameworkMissing, ProgramError, SamestepError
-from samestep.frameworks import FRAMEWORKS, adapter_for, seed_frameworks
+from samestep.frameworks import FRAMEWORKS, _rows, adapter_for, seed_frameworks
 
 Array = Any
 """A NumPy array; numpy.typing is younger than some NumPy that this runs with."""
+Rows = Any
+"""An array of rows, or a dict {name: array} of several; see frameworks/_rows.py."""
 
 
-def load(source: dict[str, Any], seed: int, x: Array, y: Array) -> tuple[Any, Any, Array, Array]:
+def load(source: dict[str, Any], seed: int, x: Rows, y: Rows) -> tuple[Any, Any, Rows, Rows]:
     """Run the program file, its prepare(x, y) and its build(); returns (adapter, program, x, y)."""
     label = source["label"]
     _seed_generators(seed)
@@ -35,13 +37,17 @@ def load(source: dict[str, Any], seed: int, x: Array, y: Array) -> tuple[Any, An
     _seed_generators(seed)
     seed_frameworks(seed)
     with explained(label, "{}()".format(source["function"])):
-        built = build(**_wanted(build, seed=seed, input_shape=tuple(x.shape[1:])))
+        built = build(**_wanted(build, seed=seed, input_shape=_rows.each(lambda array: tuple(array.shape[1:]), x)))
         adapter = adapter_for(built)
-        return adapter, adapter.load(built, fit_dtype(x[:2], np.float32, True)), x, y
+        return adapter, adapter.load(built, fit_dtype(_rows.take(x, slice(2)), np.float32, True)), x, y
 
 
-def fit_dtype(array: Array, dtype: Any, is_input: bool) -> Array:
+def fit_dtype(rows: Rows, dtype: Any, is_input: bool) -> Rows:
     """Floats in the parameters' precision; images of bytes as floats; labels and tokens as int64."""
+    return _rows.each(lambda array: _fit_dtype(array, dtype, is_input), rows)
+
+
+def _fit_dtype(array: Array, dtype: Any, is_input: bool) -> Array:
     if array.dtype.kind == "f" or (is_input and array.dtype == np.uint8):
         return array.astype(dtype, copy=False)
     return array.astype(np.int64) if array.dtype.kind in "biu" else array
@@ -115,34 +121,37 @@ def _seed_generators(seed: int) -> None:
     np.random.seed(seed % 2**32)
 
 
-def _prepared(module: ModuleType, label: str, x: Array, y: Array) -> tuple[Array, Array]:
+def _prepared(module: ModuleType, label: str, x: Rows, y: Rows) -> tuple[Rows, Rows]:
     prepare = getattr(module, "prepare", None)
     if prepare is None:
         return x, y
-    with explained(label, "prepare(x, y) on x {} {}".format(x.shape, x.dtype)):
+    with explained(label, "prepare(x, y) on x {}".format(_rows.each(lambda a: "{} {}".format(a.shape, a.dtype), x))):
         made = prepare(x, y)
         if not isinstance(made, (tuple, list)) or len(made) != 2:
             raise ProgramError(
                 "{}: prepare(x, y) should return (x, y), it returned {}.".format(label, type(made).__name__)
             )
-        x, y = (np.asarray(part) for part in made)
+        x, y = (_rows.each(np.asarray, part) for part in made)
     wrong = _unusable(x, y)
     if wrong:
         raise ProgramError("{}: what prepare(x, y) returned cannot be trained on: {}".format(label, wrong))
     return x, y
 
 
-def _unusable(x: Array, y: Array) -> str:
+def _unusable(x: Rows, y: Rows) -> str:
     """Why no program can train on these rows, or nothing."""
-    if x.ndim == 0 or x.size == 0:
-        return "x is empty, its shape is {}.".format(x.shape)
-    if y.shape[:1] != x.shape[:1]:
-        return "x has {} rows and y has shape {}. Both need one entry a row.".format(len(x), y.shape)
-    for name, array in (("x", x), ("y", y)):
+    arrays = [(letter, array) for letter, rows in (("x", x), ("y", y)) for array in _rows.arrays(rows)]
+    for letter, array in arrays:
+        if letter == "x" and (array.ndim == 0 or array.size == 0):
+            return "x is empty, its shape is {}.".format(array.shape)
+        if array.shape[:1] != arrays[0][1].shape[:1]:
+            return "x has {} rows and {} has shape {}. Both need one entry a row.".format(
+                len(arrays[0][1]), letter, array.shape
+            )
         if array.dtype.kind not in "biuf":
-            return "{} has dtype {}. Numbers are needed.".format(name, array.dtype)
+            return "{} has dtype {}. Numbers are needed.".format(letter, array.dtype)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            return "{} holds NaN or infinite values.".format(name)
+            return "{} holds NaN or infinite values.".format(letter)
     return ""
 
 

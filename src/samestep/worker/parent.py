@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -28,13 +28,20 @@ class Worker:
     """One program in a child process of its own.
 
     ``ask`` sends a request and waits for the answer; ``send`` and ``receive`` do the two halves, so
-    that two workers can work at once. Leaving the ``with`` block kills the child and everything it
-    started. If this process ends in any other way, the lifeline to the child closes, and a guard beside
-    the child does the same.
+    that two workers can work at once. environment: variables that the program finds set. Leaving the
+    ``with`` block kills the child and everything it started. If this process ends in any other way, the
+    lifeline to the child closes, and a guard beside the child does the same.
     """
 
-    def __init__(self, label: str, *, python: str | None = None, timeout: float = 300.0) -> None:
-        self.label, self.timeout = label, timeout
+    def __init__(
+        self,
+        label: str,
+        *,
+        python: str | None = None,
+        timeout: float = 300.0,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.label, self.timeout, self._variables = label, timeout, dict(environment or {})
         self.on_progress: Callable[[int, int], None] = lambda done, total: None
         self._python, self._mark, self._ready = python or sys.executable, uuid.uuid4().hex, False
         self._process = self._start()
@@ -103,7 +110,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=_environment(self._mark),
+                env={**_environment(self._mark), **self._variables},
                 pass_fds=[theirs],
                 start_new_session=True,
             )
