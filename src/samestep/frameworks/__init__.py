@@ -49,8 +49,8 @@ def adapter_for(built):
         parts = cls.__module__.split(".")
         if parts[:2] == ["samestep", "frameworks"] and cls.__name__ == "Program":
             return importlib.import_module(cls.__module__)
-        if parts[0] == "keras" and cls.__name__ == "Model":
-            return importlib.import_module("samestep.frameworks.keras")
+        if parts[0] in ("keras", "tf_keras", "tensorflow") and cls.__name__ == "Model":
+            return importlib.import_module("samestep.frameworks." + _keras_adapter(parts[0]))
     raise ProgramError(
         "build() returned {}, which is not a program.\nReturn a compiled Keras model, or a Program from one of: {}".format(
             "None (is a return missing?)" if built is None else "a " + type(built).__name__,
@@ -59,11 +59,27 @@ def adapter_for(built):
     )
 
 
+def _keras_adapter(package):
+    """The adapter for a Keras model whose class is of this package: tensorflow has a tf.keras of its own up to 2.5.
+
+    The package keras is Keras itself up to 2.3, tf.keras of TensorFlow 2.6 to 2.15 under that version, and Keras 3.
+    """
+    if package != "keras":
+        return "tf_keras"
+    major, minor = (int(number) for number in sys.modules["keras"].__version__.split(".")[:2])
+    if major > 2:
+        return "keras"
+    return "keras2" if minor < 4 else "tf_keras"
+
+
 def seed_frameworks(seed):
     """Seed the frameworks that the program has imported; never imports one to do so."""
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is not None:
         tensorflow.compat.v1.set_random_seed(seed)
-    keras = sys.modules.get("keras")
-    if keras is not None and hasattr(keras.utils, "set_random_seed"):
-        keras.utils.set_random_seed(seed)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(seed)
+    for keras in (sys.modules.get("keras"), sys.modules.get("tf_keras")):
+        if keras is not None and hasattr(keras.utils, "set_random_seed"):
+            keras.utils.set_random_seed(seed)

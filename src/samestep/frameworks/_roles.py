@@ -1,10 +1,13 @@
 """One name for each kind of optimizer slot, whatever a framework calls it. No framework is imported.
 
 A role says what a slot holds, so that two slots of the same role can stand for each other:
-``momentum`` is a sum of gradients, ``rated_momentum`` one of gradients times minus the learning rate.
+``momentum`` is a sum of gradients, ``rated_momentum`` one of gradients times minus the learning rate;
+``unrated_update`` times the learning rate is ``rated_update``.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 ROLES = {
     # Keras 3, keras/src/optimizers/*.py: (class, attribute without underscores around it)
@@ -27,6 +30,22 @@ ROLES = {
     ("Adadelta", "accumulated_delta_vars"): "accumulated_delta_var",
     ("Ftrl", "accumulators"): "accumulator",
     ("Ftrl", "linears"): "linear",
+    # tf_keras, optimizers.legacy (OptimizerV2), as in tf.keras before 2.11: (class, slot)
+    ("Adam", "m"): "first_moment",
+    ("Adam", "v"): "second_moment",
+    ("Adam", "vhat"): "max_second_moment",
+    ("Nadam", "m"): "first_moment",
+    ("Nadam", "v"): "second_moment",
+    ("Adamax", "v"): "infinity_norm",
+    ("SGD", "momentum"): "rated_momentum",
+    ("RMSprop", "rms"): "mean_square",
+    ("RMSprop", "momentum"): "rated_update",
+    ("RMSprop", "mg"): "mean_gradient",
+    ("Adagrad", "accumulator"): "accumulator",
+    ("Adadelta", "accum_grad"): "accumulated_grad",
+    ("Adadelta", "accum_var"): "accumulated_delta_var",
+    ("Ftrl", "accumulator"): "accumulator",
+    ("Ftrl", "linear"): "linear",
     # TensorFlow's kernels, tensorflow/core/ops/training_ops.cc: (operation, argument)
     ("ApplyAdam", "m"): "first_moment",
     ("ApplyAdam", "v"): "second_moment",
@@ -58,12 +77,41 @@ ROLES = {
     ("RMSPropOptimizer", "rms"): "mean_square",
     ("RMSPropOptimizer", "momentum"): "rated_update",
     ("AdagradOptimizer", "accumulator"): "accumulator",
+    # PyTorch, torch/optim/*.py: (class, key of the state)
+    ("Adam", "exp_avg"): "first_moment",
+    ("Adam", "exp_avg_sq"): "second_moment",
+    ("Adam", "max_exp_avg_sq"): "max_second_moment",
+    ("AdamW", "exp_avg"): "first_moment",
+    ("AdamW", "exp_avg_sq"): "second_moment",
+    ("AdamW", "max_exp_avg_sq"): "max_second_moment",
+    ("SparseAdam", "exp_avg"): "first_moment",
+    ("SparseAdam", "exp_avg_sq"): "second_moment",
+    ("NAdam", "exp_avg"): "first_moment",
+    ("NAdam", "exp_avg_sq"): "second_moment",
+    ("RAdam", "exp_avg"): "first_moment",
+    ("RAdam", "exp_avg_sq"): "second_moment",
+    ("Adamax", "exp_avg"): "first_moment",
+    ("Adamax", "exp_inf"): "infinity_norm",
+    ("Muon", "momentum_buffer"): "first_moment",
+    ("SGD", "momentum_buffer"): "momentum",
+    ("RMSprop", "square_avg"): "mean_square",
+    ("RMSprop", "grad_avg"): "mean_gradient",
+    ("RMSprop", "momentum_buffer"): "unrated_update",
+    ("Adagrad", "sum"): "accumulator",
+    ("Adadelta", "square_avg"): "accumulated_grad",
+    ("Adadelta", "acc_delta"): "accumulated_delta_var",
 }
 
 
 def role(kind: str, slot: str) -> str:
     """The role of a slot; a slot that is not listed keeps its own name."""
     return ROLES.get((kind, slot), slot)
+
+
+def role_of(optimizer: Any, slot: str) -> str:
+    """The role of an optimizer's slot, by the optimizer's class or the nearest one it derives from that is listed."""
+    kinds = [cls.__name__ for cls in type(optimizer).__mro__]
+    return next((ROLES[kind, slot] for kind in kinds if (kind, slot) in ROLES), slot)
 
 
 def slot_key(slot_role: str, parameter: str) -> str:
