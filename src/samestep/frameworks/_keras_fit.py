@@ -1,0 +1,132 @@
+"""What the adapters of Keras 2 share about fit: its options, its logs, its learning-rate schedulers. Imports no framework."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Callable, Dict, Iterator, List, Optional
+
+import numpy as np
+
+from samestep.errors import ProgramError
+
+GIVEN_BY_SAMESTEP = ("x", "y", "batch_size", "epochs", "initial_epoch", "steps_per_epoch", "validation_split")
+
+
+def check_options(options: Dict[str, Any], framework: str) -> None:
+    """Raise ProgramError for options of fit that samestep itself gives, and for weights of rows that are no function."""
+    taken = [name for name in GIVEN_BY_SAMESTEP if name in options]
+    if taken:
+        raise ProgramError(
+            "{}.Program(model, fit={{…}}) names {}, which samestep gives to fit itself, by its own options and data.\n"
+            "Leave it out; rows that are for validation are held back in prepare(x, y) and given as validation_data.".format(
+                framework, ", ".join(taken)
+            )
+        )
+    if "sample_weight" in options and not callable(options["sample_weight"]):
+        raise ProgramError(
+            "fit's sample_weight is an array; fit is also called on parts of the data, whose weights it cannot tell.\n"
+            "Give a function of (x, y) that returns a weight for each row: fit={'sample_weight': lambda x, y: …}"
+        )
+
+
+def weights(options: Dict[str, Any], x: Any, y: Any) -> Dict[str, Any]:
+    """What fit is told about the weights of these rows: class_weight, and sample_weight as an array (N,)."""
+    found = {}
+    if options.get("class_weight") is not None:
+        found["class_weight"] = options["class_weight"]
+    if options.get("sample_weight") is not None:
+        found["sample_weight"] = np.asarray(options["sample_weight"](x, y))
+    return found
+
+
+def free_name(name: str, taken: Any) -> str:
+    """The name, or name#2, #3, … where it is taken."""
+    free, count = name, 2
+    while free in taken:
+        free, count = "{}#{}".format(name, count), count + 1
+    return free
+
+
+def by_name(variables: Any) -> Dict[str, Any]:
+    """{name: variable}, without TensorFlow's ":0"."""
+    named: Dict[str, Any] = {}
+    for variable in variables:
+        named[free_name(str(variable.name).split(":")[0], named)] = variable
+    return named
+
+
+def name_of(loss: Any) -> str:
+    """A loss or metric by its name, for a description."""
+    return loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", type(loss).__name__))
+
+
+def named_outputs(outputs: List[Any]) -> Dict[str, Any]:
+    """Outputs in their order as "output", "output_1", …"""
+    return {"output" if i == 0 else "output_{}".format(i): value for i, value in enumerate(outputs)}
+
+
+@contextlib.contextmanager
+def attributes(owner: Any, **values: Any) -> Iterator[None]:
+    """Other values of attributes for the time of the block; one that was the class's own is the class's again."""
+    own = {name: name in vars(owner) for name in values}
+    before = {name: getattr(owner, name) for name in values}
+    for name, value in values.items():
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if own[name] or isinstance(getattr(type(owner), name, None), property):
+                setattr(owner, name, value)
+            else:
+                delattr(owner, name)
+
+
+def plain_logs(logs: Dict[str, Any]) -> Dict[str, float]:
+    """Logs as numbers; a metric of several numbers by their mean."""
+    return {name: float(np.mean(np.asarray(value))) for name, value in flat(logs).items()}
+
+
+def flat(logs: Dict[str, Any]) -> Dict[str, Any]:
+    """Logs without nesting, as Keras shows them."""
+    nested = [flat(value) if isinstance(value, dict) else {name: value} for name, value in logs.items()]
+    return {name: value for entry in nested for name, value in entry.items()}
+
+
+def rate_after(schedulers: List[Any], rate: float, epochs: int, dtype: str) -> float:
+    """The learning rate once LearningRateSchedulers have begun this many epochs, each from the rate of the one before."""
+    for epoch in range(epochs):
+        for scheduler in schedulers:
+            try:
+                rate = float(np.asarray(scheduler.schedule(epoch, rate)).astype(dtype))
+            except TypeError:  # a schedule of the epoch alone, as Keras allows too
+                rate = float(np.asarray(scheduler.schedule(epoch)).astype(dtype))
+    return rate
+
+
+class Observing:
+    """A callback, mixed into a Keras's own Callback: notes the running loss after each step, stops after some steps."""
+
+    def watch_with(self, steps: Optional[int], total: int, watch: Callable[[int, int], None]) -> Any:
+        """Set it up; total: the steps that training takes if `steps` is None."""
+        self.steps, self.total, self.watch = steps, steps or total, watch
+        self.running_loss: List[float] = []
+        self.epochs: List[Dict[str, float]] = []
+        return self
+
+    def on_train_batch_end(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+        """Note the loss that Keras shows after this batch."""
+        self.running_loss.append(self.loss_now(logs or {}))
+        done = len(self.running_loss)
+        if done % 50 == 0:
+            self.watch(done, self.total)
+        if done == self.steps:
+            self.model.stop_training = True  # type: ignore[attr-defined]
+
+    def loss_now(self, logs: Dict[str, Any]) -> float:
+        """The mean loss of the epoch so far."""
+        return float(np.asarray(logs.get("loss", np.nan)))
+
+    def on_epoch_end(self, epoch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+        """Note what Keras shows for the epoch, but for its validation."""
+        self.epochs.append(plain_logs({n: v for n, v in (logs or {}).items() if not n.startswith("val_")}))
