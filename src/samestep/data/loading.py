@@ -143,7 +143,7 @@ def _check_is_file(path: Path) -> None:
 
 
 def _pick(name: str, arrays: dict[str, Any]) -> Arrays:
-    for suffix in ("", "_train"):
+    for suffix in ("_train", ""):
         x, y = (_several(letter, suffix, arrays) for letter in ("x", "y"))
         if x is not None and y is not None:
             return _as_pair(name, (x, y))
