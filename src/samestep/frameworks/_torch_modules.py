@@ -96,7 +96,7 @@ def _attribute(module: Any, name: str) -> Any:
     return module
 
 
-class Watcher(TorchFunctionMode):  # type: ignore[misc]
+class Watcher(TorchFunctionMode):
     """Within `watching`: notes what modules and functions return, and which tensors they use first."""
 
     def __init__(self, model: Any, keep: bool) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 import numpy as np
 import torch
 
-from samestep.frameworks._roles import role, slot_key
+from samestep.frameworks._roles import role_of, slot_key
 from samestep.frameworks._torch_trees import flat, put_back, tensor_array
 
 Arrays = Dict[str, np.ndarray]
@@ -35,7 +35,6 @@ class Slots:
     def __init__(self, optimizer: Any, parameters: Dict[str, Any]) -> None:
         names = {id(parameter): name for name, parameter in parameters.items()}
         self.optimizer = optimizer
-        self.kind = type(optimizer).__name__
         self.parameters: Dict[str, Any] = {}
         self.groups: Dict[str, Dict[str, Any]] = {}
         for group in optimizer.param_groups:
@@ -119,14 +118,16 @@ class Slots:
         return max((int(count) for count in counts), default=0)
 
     def _key(self, slot: str, name: str) -> str:
-        return slot_key(role(self.kind, slot), name)
+        return slot_key(role_of(self.optimizer, slot), name)
 
     def _state(self, name: str) -> Dict[str, Any]:
-        return self.optimizer.state.get(self.parameters[name], {})
+        state: Dict[str, Any] = self.optimizer.state.get(self.parameters[name], {})
+        return state
 
     def _made(self, name: str, step: int) -> Dict[str, Any]:
         """The state for a parameter, made as before its first update where there is none."""
-        parameter, state = self.parameters[name], self.optimizer.state[self.parameters[name]]
+        parameter = self.parameters[name]
+        state: Dict[str, Any] = self.optimizer.state[parameter]
         if not state:
             state.update(
                 {key: value.clone() if torch.is_tensor(value) else value for key, value in self.first[name].items()}
@@ -148,10 +149,14 @@ class Slots:
         starts = {}
         for key, value in list(self.first[name].items()):
             if torch.is_tensor(value) and key not in COUNTS and value.is_floating_point():
-                fill = STARTS.get((self.kind, key), lambda group: 0.0)(self.groups[name])
-                starts[key] = Start(tuple(value.shape), np.dtype(str(value.dtype).split(".")[1]), fill)
+                dtype = np.dtype(str(value.dtype).split(".")[1])
+                starts[key] = Start(tuple(value.shape), dtype, self._first_value(key, self.groups[name]))
                 del self.first[name][key]
         return starts
+
+    def _first_value(self, key: str, group: Dict[str, Any]) -> float:
+        kinds = [cls.__name__ for cls in type(self.optimizer).__mro__]
+        return next((STARTS[kind, key](group) for kind in kinds if (kind, key) in STARTS), 0.0)
 
     def _first_state(self, name: str) -> Dict[str, Any]:
         """What the optimizer makes for a parameter at its first update: seen on a stand-in of zeros with a gradient of zeros."""
@@ -192,8 +197,8 @@ def _count_after(key: str, step: int, group: Dict[str, Any], old: Any) -> float:
         return float(np.cumprod(np.array([1.0, *factors], dtype))[-1])
     if key == "eta":
         rate = float(group["lr"])
-        return rate / ((1 + group["lambd"] * rate * step) ** group["alpha"]) if step else rate
-    return 1 / max(1, step - group["t0"])
+        return rate / float((1 + group["lambd"] * rate * step) ** group["alpha"]) if step else rate
+    return 1 / max(1.0, step - float(group["t0"]))
 
 
 NAMES = {
@@ -211,17 +216,20 @@ OTHERS = ("initial_accumulator_value", "max_iter", "max_eval", "history_size", "
 def settings(optimizer: Any, group: Dict[str, Any]) -> Dict[str, Tuple[str, Optional[int]]]:
     """{name: (key of the group, place in its tuple or None)} of a group's numeric settings."""
     found: Dict[str, Tuple[str, Optional[int]]] = {}
-    for key in optimizer.defaults:
+    for key in (key for key in optimizer.defaults if key not in OTHERS):
         value = group.get(key)
-        names = ("rho",) if (type(optimizer).__name__, key) == ("RMSprop", "alpha") else NAMES.get(key, (key,))
-        if key in OTHERS:
-            continue
-        if isinstance(value, tuple):
-            names = names if len(names) == len(value) else ["{}_{}".format(names[0], i + 1) for i in range(len(value))]
-            found.update((n, (key, place)) for place, n in enumerate(names) if _is_number(value[place]))
-        elif _is_number(value):
-            found[names[0]] = (key, None)
+        places = list(range(len(value))) if isinstance(value, tuple) else [None]
+        for name, place in zip(_names(optimizer, key, len(places)), places):
+            if _is_number(value if place is None else value[place]):
+                found[name] = (key, place)
     return found
+
+
+def _names(optimizer: Any, key: str, count: int) -> List[str]:
+    if key == "alpha" and isinstance(optimizer, torch.optim.RMSprop):
+        return ["rho"]
+    names = list(NAMES.get(key, (key,)))
+    return names if len(names) == count else ["{}_{}".format(names[0], i + 1) for i in range(count)]
 
 
 def setting(group: Dict[str, Any], where: Tuple[str, Optional[int]]) -> float:

@@ -1,10 +1,9 @@
 """mnist-sigmoid in PyTorch: the network of mnist-softmax with a logistic unit for each class."""
 
-import torch
 from torch import nn
 
 from samestep.experiments.images import binarised, normalised_rows
-from samestep.experiments.mnist_softmax.torch import network
+from samestep.experiments.mnist_softmax.torch import Adam, network
 from samestep.frameworks.torch import Program
 
 
@@ -14,7 +13,7 @@ def prepare(x, y):
 
 def build(input_shape):
     model = network(input_shape)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.001, eps=1e-7)
+    optimizer = Adam(model.parameters(), lr=0.001, eps=1e-7)
     return Program(model, loss=nn.BCEWithLogitsLoss(), optimizer=optimizer, metrics={"accuracy": accuracy})
 
 
