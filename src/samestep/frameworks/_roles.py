@@ -100,6 +100,26 @@ ROLES = {
     ("Adagrad", "sum"): "accumulator",
     ("Adadelta", "square_avg"): "accumulated_grad",
     ("Adadelta", "acc_delta"): "accumulated_delta_var",
+    # optax, optax/_src/transform.py: (state or the function that makes the transformation, field)
+    ("ScaleByAdamState", "mu"): "first_moment",
+    ("ScaleByAdamState", "nu"): "second_moment",
+    ("scale_by_adamax", "nu"): "infinity_norm",  # kept in a ScaleByAdamState too
+    ("ScaleByLionState", "mu"): "first_moment",
+    ("ScaleByAmsgradState", "mu"): "first_moment",
+    ("ScaleByAmsgradState", "nu"): "second_moment",
+    ("ScaleByAmsgradState", "nu_max"): "max_corrected_second_moment",  # of nu after its bias correction
+    ("ScaleByBeliefState", "mu"): "first_moment",
+    ("ScaleByBeliefState", "nu"): "second_moment_of_surprise",  # of the gradient minus its mean, epsilon added each time
+    ("ScaleByRmsState", "nu"): "mean_square",
+    ("ScaleByRmsWithCountState", "nu"): "mean_square",
+    ("ScaleByRStdDevState", "mu"): "mean_gradient",
+    ("ScaleByRStdDevState", "nu"): "mean_square",
+    ("ScaleByRStdDevWithCountState", "mu"): "mean_gradient",
+    ("ScaleByRStdDevWithCountState", "nu"): "mean_square",
+    ("ScaleByRssState", "sum_of_squares"): "accumulator",
+    ("ScaleByAdaDeltaState", "e_g"): "accumulated_grad",
+    ("ScaleByAdaDeltaState", "e_x"): "accumulated_delta_var",
+    ("TraceState", "trace"): "momentum",
 }
 
 

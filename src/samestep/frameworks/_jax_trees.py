@@ -1,0 +1,93 @@
+"""Pytrees as flat dicts of named arrays, and back."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Tuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from samestep.errors import ProgramError
+
+Tree = Any
+"""A pytree of arrays."""
+Path = Tuple[str, ...]
+
+
+def paths(tree: Tree) -> List[Path]:
+    """The path of each leaf: keys, indices and attributes, as text."""
+    return [tuple(map(_key, path)) for path, _ in jax.tree_util.tree_flatten_with_path(tree)[0]]
+
+
+def names(tree: Tree) -> List[str]:
+    """The path of each leaf, joined by "/", in the order of the leaves."""
+    return [name(path) for path in paths(tree)]
+
+
+def name(path: Path) -> str:
+    """A path as the name of a leaf; a tree that is a leaf itself is "value"."""
+    return "/".join(path) or "value"
+
+
+def leaves(tree: Tree) -> Dict[str, Any]:
+    """The leaves of a tree by their names."""
+    return dict(zip(names(tree), jax.tree_util.tree_leaves(tree)))
+
+
+def with_leaves(tree: Tree, values: Mapping[str, Any]) -> Tree:
+    """The tree with other values of some leaves, each of the shape and dtype that it had."""
+    found, treedef = jax.tree_util.tree_flatten(tree)
+    return treedef.unflatten([_like(values[n], leaf) if n in values else leaf for n, leaf in zip(names(tree), found)])
+
+
+def split(tree: Tree) -> Tuple[Tree, Tree]:
+    """(the tree of its float arrays, the tree of all else), with None where the other one has the leaf."""
+    found, treedef = jax.tree_util.tree_flatten(tree)
+    found = [jnp.asarray(leaf) if isinstance(leaf, (float, np.ndarray, np.generic)) else leaf for leaf in found]
+    trained = treedef.unflatten([leaf if is_float(leaf) else None for leaf in found])
+    return trained, treedef.unflatten([None if is_float(leaf) else leaf for leaf in found])
+
+
+def join(trained: Tree, rest: Tree) -> Tree:
+    """The tree that `split` took apart."""
+    return jax.tree_util.tree_map(
+        lambda one, other: other if one is None else one, trained, rest, is_leaf=lambda leaf: leaf is None
+    )
+
+
+def array(leaf: Any) -> np.ndarray:
+    """A leaf as an array of its own: a random key as its data, half precision that NumPy has not as float32."""
+    value = np.array(jax.random.key_data(leaf) if is_key(leaf) else leaf)
+    return value.astype(np.float32) if value.dtype.kind == "V" else value
+
+
+def is_key(leaf: Any) -> bool:
+    """Whether this is a typed key of random numbers, as jax.random.key makes."""
+    return hasattr(leaf, "dtype") and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def is_float(leaf: Any) -> bool:
+    """Whether a leaf holds real or complex numbers of limited precision, as what is trained does."""
+    return hasattr(leaf, "dtype") and not is_key(leaf) and jnp.issubdtype(leaf.dtype, jnp.inexact)
+
+
+def entry(name: str, leaf: Any) -> Dict[str, Any]:
+    """How a leaf is described: its name, shape and dtype."""
+    value = jax.eval_shape(jax.random.key_data, leaf) if is_key(leaf) else leaf
+    return {"name": name, "shape": list(value.shape), "dtype": str(value.dtype)}
+
+
+def _like(value: Any, leaf: Any) -> Any:
+    if is_key(leaf):
+        return jax.random.wrap_key_data(jnp.array(value), impl=jax.random.key_impl(leaf))
+    if np.shape(value) != leaf.shape:
+        raise ProgramError("a value of shape {} was given for an array of shape {}".format(np.shape(value), leaf.shape))
+    return jnp.array(value, leaf.dtype)
+
+
+def _key(key: Any) -> str:
+    for attribute in ("key", "idx", "name"):
+        if hasattr(key, attribute):
+            return str(getattr(key, attribute))
+    return str(key)
