@@ -155,14 +155,18 @@ def grouped(matches: Sequence[Match], left: Sequence[Tensor], right: Sequence[Te
 
 
 def suggestions(alignment: Alignment) -> list[str]:
-    """For tensors left over on the left, the likeliest of the right ones left over, by size and then by name."""
+    """For tensors left over on the left, the likeliest of the right ones left over, by size, then by name."""
     rest, lines = list(alignment.right_over), []
     for one in alignment.left_over:
         if rest:
-            other = max(rest, key=lambda tensor: (tensor.size == one.size, _nearness(one.name, tensor.name)))
+            other = max(rest, key=lambda tensor: _likelihood(one, tensor))
             lines.append(f'"{one.name}" = "{other.name}"')
             rest.remove(other)
     return lines
+
+
+def _likelihood(one: Tensor, other: Tensor) -> tuple[bool, bool, float]:
+    return one.size == other.size, len(one.shape) == len(other.shape), _nearness(one.name, other.name)
 
 
 def _tensor(entry: Described) -> Tensor:
