@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import itertools
+import pickle
 import zipfile
 
 import hypothesis.extra.numpy as arrays
@@ -9,6 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from sklearn.datasets import load_sample_images
 
 from samestep import data
 from samestep.errors import DataError, UsageError
@@ -94,6 +98,129 @@ def test_mnist_is_found_where_it_is(monkeypatch, tmp_path, where):
     if where in places:
         monkeypatch.setenv("SAMESTEP_DATA", str(places[where]))
     assert data.load("mnist").x.shape == (3, 4)
+
+
+def test_the_sequence_is_nine_tenths_and_the_tenth_that_follows_each():
+    found = data.load("sequence")
+    assert (found.x.shape, found.x.dtype, found.y.shape, found.y.dtype) == ((9, 1), np.float32, (9, 1), np.float32)
+    np.testing.assert_array_equal(found.x[:, 0], np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], np.float32))
+    np.testing.assert_array_equal(found.y[:-1], found.x[1:])
+
+
+def test_photos_are_1950_patches_of_ten_classes_of_one_size_each_time_the_same():
+    found, again = data.load("photos"), data.load("photos")
+    assert (found.x.shape, found.x.dtype) == ((1950, 32, 32, 3), np.uint8)
+    assert (found.y.shape, found.y.dtype, np.bincount(found.y).tolist()) == ((1950,), np.int64, [195] * 10)
+    assert (found.x.tobytes(), found.y.tobytes()) == (again.x.tobytes(), again.y.tobytes())
+
+
+def test_a_photo_s_patches_are_classed_from_dark_to_bright():
+    found = data.load("photos")
+    brightness = found.x.sum(axis=(1, 2, 3), dtype=np.int64)
+    for first in (0, 5):
+        ranges = [(brightness[found.y == c].min(), brightness[found.y == c].max()) for c in range(first, first + 5)]
+        assert all(darker[1] <= brighter[0] for darker, brighter in itertools.pairwise(ranges))
+
+
+def test_patches_are_cut_from_the_photos_as_they_are():
+    temple = load_sample_images().images[0]
+    found = data.load("photos")
+    corner = found.x[found.y < 5]
+    assert any(np.array_equal(patch, temple[:32, :32]) for patch in corner)
+    assert any(np.array_equal(patch, temple[16:48, 32:64]) for patch in corner)
+
+
+IMAGES = np.random.default_rng(2).integers(0, 256, (10, 32, 32, 3)).astype(np.uint8)
+LABELS = [7, 0, 3, 9, 1, 2, 8, 4, 6, 5]
+
+
+def batches_as_published(folder):
+    """Two images a file, in planes of red, green and blue, pickled as CIFAR-10's authors did."""
+    folder.mkdir(parents=True)
+    for number in range(5):
+        part = slice(2 * number, 2 * number + 2)
+        held = {b"data": IMAGES[part].transpose(0, 3, 1, 2).reshape(2, -1), b"labels": LABELS[part]}
+        (folder / f"data_batch_{number + 1}").write_bytes(pickle.dumps(held, protocol=2))
+
+
+@pytest.fixture
+def keras_cache(monkeypatch, tmp_path):
+    """The folder of Keras's cached data."""
+    monkeypatch.delenv("SAMESTEP_DATA", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    return tmp_path / "keras" / "datasets"
+
+
+@pytest.mark.parametrize("folder", ["cifar-10-batches-py", "cifar-10-batches-py-target/cifar-10-batches-py"])
+def test_cifar10_is_read_from_the_cache_of_old_and_new_keras(keras_cache, folder):
+    batches_as_published(keras_cache / folder)
+    found = data.load("cifar10")
+    np.testing.assert_array_equal(found.x, IMAGES)
+    assert (found.x.dtype, found.y.tolist()) == (np.uint8, LABELS)
+
+
+def packed(path, images, labels):
+    files = []
+    for image in images:
+        stream = io.BytesIO()
+        Image.fromarray(image).save(stream, "JPEG", quality=100)
+        files.append(stream.getvalue())
+    offsets = np.cumsum([0, *map(len, files)])
+    np.savez(path, jpg_train=np.frombuffer(b"".join(files), np.uint8), off_train=offsets, y_train=labels)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar10_jpeg"])
+def test_cifar10_is_found_as_arrays_and_as_packed_jpegs(monkeypatch, tmp_path, name):
+    monkeypatch.setenv("SAMESTEP_DATA", str(tmp_path))
+    smooth = np.repeat(np.arange(0, 250, 25, np.uint8), 32 * 32 * 3).reshape(10, 32, 32, 3)
+    if name == "cifar10":
+        np.savez(tmp_path / "cifar10.npz", x_train=smooth, y_train=LABELS, x_test=smooth, y_test=LABELS)
+    else:
+        packed(tmp_path / "cifar10_jpeg.npz", smooth, LABELS)
+    found = data.load("cifar10")
+    assert (found.x.shape, found.x.dtype, found.y.tolist()) == ((10, 32, 32, 3), np.uint8, LABELS)
+    assert np.max(np.abs(found.x.astype(int) - smooth)) <= 1  # JPEG rounds
+
+
+def test_a_file_of_packed_jpegs_is_read_by_its_path_too(tmp_path):
+    packed(tmp_path / "some.npz", IMAGES[:3], LABELS[:3])
+    assert data.load(str(tmp_path / "some.npz")).x.shape == (3, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    "held", [{"off_train": [0, 4]}, {"off_train": [0, 9]}, {}], ids=["no image", "too few", "no offsets"]
+)
+def test_packed_jpegs_that_are_none_are_refused(stored, held):
+    with pytest.raises(DataError, match=r"cannot be read as an \.npz file"):
+        data.load(stored(jpg_train=np.zeros(4, np.uint8), y_train=np.zeros(1), **held))
+
+
+@pytest.mark.parametrize("content", [pickle.dumps(["no", "dict"]), b"", b"\x80", pickle.dumps({b"data": 1})], ids=str)
+def test_a_batch_that_is_none_of_cifar10_is_refused(keras_cache, content):
+    batches_as_published(keras_cache / "cifar-10-batches-py")
+    (keras_cache / "cifar-10-batches-py" / "data_batch_3").write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read as CIFAR-10"):
+        data.load("cifar10")
+
+
+def test_a_batch_that_would_run_code_is_refused_and_runs_none(keras_cache, tmp_path):
+    class Touch:
+        def __reduce__(self):
+            return open, (str(tmp_path / "touched"), "w")
+
+    batches_as_published(keras_cache / "cifar-10-batches-py")
+    (keras_cache / "cifar-10-batches-py" / "data_batch_1").write_bytes(pickle.dumps({b"data": Touch(), b"labels": [1]}))
+    with pytest.raises(DataError, match="asks for"):
+        data.load("cifar10")
+    assert not (tmp_path / "touched").exists()
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_data_that_is_not_here_says_where_it_was_looked_for_and_how_to_get_it(keras_cache, name):
+    with pytest.raises(DataError) as error:
+        data.load(name)
+    assert f"{name}.npz is not here: looked in {keras_cache}" in str(error.value)
+    assert f"keras.datasets.{name}.load_data()" in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from samestep.data import images
 from samestep.errors import DataError, UsageError
 from samestep.frameworks import _rows
 from samestep.worker.loading import described, functions_of, run_file
@@ -38,7 +39,7 @@ class Dataset:
 
 
 def load(source: str | tuple[Any, Any]) -> Dataset:
-    """Load `digits`, `mnist`, `FILE.npz`, `FILE.py:function`, or take a pair of arrays (x, y).
+    """Load `digits`, `photos`, `sequence`, `mnist`, `cifar10`, `FILE.npz`, `FILE.py:function`, or take a pair of arrays (x, y).
 
     Raises UsageError for a name that is none of these and DataError for data that cannot be used.
     """
@@ -64,24 +65,55 @@ def _digits() -> Arrays:
     return (digits.data / 16.0).astype(np.float32), digits.target.astype(np.int64)
 
 
+def _sequence() -> Arrays:
+    """Nine rows of one column: x 0.0, 0.1 … 0.8 and y = x + 0.1, the number that comes next; float32 (9, 1)."""
+    x = np.arange(9)[:, None] / 10
+    return x.astype(np.float32), (x + 0.1).astype(np.float32)
+
+
 def _mnist() -> Arrays:
     """MNIST: x uint8 (60000, 28, 28), y (60000,), from SAMESTEP_DATA or Keras's cache."""
+    return _from_file(_found("mnist", ["mnist.npz"]))
+
+
+def _cifar10() -> Arrays:
+    """CIFAR-10: x uint8 (50000, 32, 32, 3), y (50000,), from SAMESTEP_DATA or Keras's cache."""
+    path = _found("cifar10", ["cifar10.npz", "cifar10_jpeg.npz", "cifar-10-batches-py*/**/data_batch_1"])
+    if path.suffix == ".npz":
+        return _from_file(path)
+    try:
+        return images.cifar10_batches(path.parent)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path.parent}: cannot be read as CIFAR-10 ({error}). Let Keras fetch it anew.") from error
+
+
+def _found(name: str, patterns: list[str]) -> Path:
+    """The first file of these names in SAMESTEP_DATA or Keras's cache."""
     folders = [Path(os.environ["SAMESTEP_DATA"])] if "SAMESTEP_DATA" in os.environ else []
     folders.append(Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets")
     for folder in folders:
-        path = folder if folder.suffix == ".npz" else folder / "mnist.npz"
-        if path.exists():
-            return _from_file(path)
+        paths = (
+            [folder] if folder.suffix == ".npz" else [p for pattern in patterns for p in sorted(folder.glob(pattern))]
+        )
+        for path in paths:
+            if path.exists():
+                return path
     looked = " and ".join(str(folder) for folder in folders)
     raise DataError(
-        f"mnist.npz is not here: looked in {looked}.\n"
+        f"{patterns[0]} is not here: looked in {looked}.\n"
         "samestep downloads nothing. Fetch it once with\n"
-        '  python -c "import keras; keras.datasets.mnist.load_data()"\n'
-        "or point to a copy: SAMESTEP_DATA=FOLDER, or --data FILE.npz. Offline, --data digits needs no file."
+        f'  python -c "import keras; keras.datasets.{name}.load_data()"\n'
+        "or point to a copy: SAMESTEP_DATA=FOLDER, or --data FILE.npz. Offline, --data digits and --data photos need no file."
     )
 
 
-LOADERS: dict[str, Callable[[], Arrays]] = {"digits": _digits, "mnist": _mnist}
+LOADERS: dict[str, Callable[[], Arrays]] = {
+    "digits": _digits,
+    "photos": images.photos,
+    "sequence": _sequence,
+    "mnist": _mnist,
+    "cifar10": _cifar10,
+}
 
 
 def _from_file(path: Path) -> Arrays:
@@ -90,8 +122,18 @@ def _from_file(path: Path) -> Arrays:
         if not zipfile.is_zipfile(path):
             raise ValueError("it is empty" if path.stat().st_size == 0 else "it is no zip archive")
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # np.load leaves a broken file open
-            return _pick(path.name, {name: arrays[name] for name in arrays.files if not name.endswith("_test")})
-    except (ValueError, OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+            held = {name: arrays[name] for name in arrays.files if not name.endswith("_test")}
+            return images.packed_jpegs(held, "train") if "jpg_train" in held else _pick(path.name, held)
+    except (
+        ValueError,
+        KeyError,
+        OSError,
+        EOFError,
+        RuntimeError,
+        MemoryError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise DataError(
             f"{path}: cannot be read as an .npz file of plain arrays ({error or type(error).__name__}).\n"
             "Write one with numpy.savez(FILE, x=…, y=…)."

@@ -27,4 +27,11 @@ EXPERIMENTS = {
         batch_size=32,
         epochs=3,
     ),
+    "sequence": Experiment(
+        ("tensorflow1", "tensorflow", "keras", "keras-jax", "keras-torch", "tf_keras", "torch", "jax", "pytensor"),
+        ("keras", "pytensor"),
+        data="sequence",
+        batch_size=9,
+        epochs=100,
+    ),
 }

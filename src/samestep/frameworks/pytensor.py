@@ -295,7 +295,7 @@ def _names(program):
     for training in (True, False):
         graphs += _pytensor_graph.replaced(graphs[: len(program.outputs) + 1], program.givens[training])
     graphs += [*program.metrics.values(), *program.updates.values()]
-    names: dict[Any, str] = {}
+    names = {}
     used = _pytensor_graph.shared_in_order(graphs, _data(program))
     for variable in dict.fromkeys([*used, *_pytensor_graph.shared_in(graphs), *program.updates]):
         names[variable] = _pytensor_graph.unused(variable.name or "shared", names.values())
