@@ -19,6 +19,8 @@ Framework.__doc__ = (
 FRAMEWORKS = (
     Framework("tensorflow1", "tensorflow1", "tensorflow", "tensorflow", "base TensorFlow, graph style", {}),
     Framework("tensorflow", "tensorflow", "tensorflow", "tensorflow", "base TensorFlow 2", {}),
+    Framework("keras2", "keras2", "keras", "", "Keras 2.3 on TensorFlow 1", {"KERAS_BACKEND": "tensorflow"}),
+    Framework("keras2-theano", "keras2", "keras", "", "Keras 2.3 on Theano", {"KERAS_BACKEND": "theano"}),
     Framework("keras", "keras", "keras", "keras", "Keras 3 on TensorFlow", {"KERAS_BACKEND": "tensorflow"}),
     Framework("keras-jax", "keras", "keras", "keras-jax", "Keras 3 on JAX", {"KERAS_BACKEND": "jax"}),
     Framework("keras-torch", "keras", "keras", "keras-torch", "Keras 3 on PyTorch", {"KERAS_BACKEND": "torch"}),

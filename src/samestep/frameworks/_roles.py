@@ -46,6 +46,11 @@ ROLES = {
     ("Adadelta", "accum_var"): "accumulated_delta_var",
     ("Ftrl", "accumulator"): "accumulator",
     ("Ftrl", "linear"): "linear",
+    # Keras 2.3, keras/optimizers.py: (class, name in get_updates without its number)
+    ("SGD", "moment"): "rated_momentum",
+    ("RMSprop", "accumulator"): "mean_square",
+    ("Adadelta", "accumulator"): "accumulated_grad",
+    ("Adadelta", "delta_accumulator"): "accumulated_delta_var",
     # TensorFlow's kernels, tensorflow/core/ops/training_ops.cc: (operation, argument)
     ("ApplyAdam", "m"): "first_moment",
     ("ApplyAdam", "v"): "second_moment",
@@ -109,7 +114,10 @@ ROLES = {
     ("ScaleByAmsgradState", "nu"): "second_moment",
     ("ScaleByAmsgradState", "nu_max"): "max_corrected_second_moment",  # of nu after its bias correction
     ("ScaleByBeliefState", "mu"): "first_moment",
-    ("ScaleByBeliefState", "nu"): "second_moment_of_surprise",  # of the gradient minus its mean, epsilon added each time
+    (
+        "ScaleByBeliefState",
+        "nu",
+    ): "second_moment_of_surprise",  # of the gradient minus its mean, epsilon added each time
     ("ScaleByRmsState", "nu"): "mean_square",
     ("ScaleByRmsWithCountState", "nu"): "mean_square",
     ("ScaleByRStdDevState", "mu"): "mean_gradient",
