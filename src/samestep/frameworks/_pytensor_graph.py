@@ -24,7 +24,8 @@ def shared_in(outputs: Iterable[Variable], blockers: Iterable[Variable] = ()) ->
 
 def shared_in_order(outputs: Iterable[Variable], data: Iterable[Variable]) -> List[Any]:
     """The shared variables that data meets on its way to the outputs, in that order."""
-    reached, met = set(data), []  # type: Any
+    met: List[Variable] = []
+    reached = set(data)
     for node in toposort(list(outputs)):
         if reached.intersection(node.inputs):
             met += [i for i in node.inputs if i not in reached]
@@ -51,7 +52,8 @@ def used_as(outputs: Iterable[Variable], wanted: Iterable[Variable]) -> List[Lis
     Graphs made by separate calls of pytensor.grad are equal, and yet not the same.
     """
     outputs, wanted = list(outputs), list(wanted)
-    first, seen = {}, {}  # type: Any
+    first: Replaced = {}
+    seen: Dict[Any, List[Variable]] = {}
     for node in toposort([*outputs, *wanted]):
         made = seen.setdefault((node.op, *(first.get(i, _identity(i)) for i in node.inputs)), node.outputs)
         first.update((variable, first.get(twin, twin)) for variable, twin in zip(node.outputs, made))
@@ -72,7 +74,8 @@ def constants_in(outputs: Iterable[Variable], blockers: Iterable[Variable]) -> L
 
 def activations(inputs: List[Variable], outputs: List[Variable]) -> Dict[str, Variable]:
     """The float tensors between inputs and outputs in the order of the graph, by their own names or their operations'."""
-    found, reached = {}, set(inputs)  # type: Any
+    found: Dict[str, Variable] = {}
+    reached = set(inputs)
     for node in toposort(outputs):
         if not reached.intersection(node.inputs):
             continue

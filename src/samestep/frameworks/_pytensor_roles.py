@@ -52,7 +52,7 @@ def _near(one, other):
     return abs(one - other) <= 1e-3 * abs(other)
 
 
-def _linear(kept, one):
+def _linear(kept: float, one: float) -> str:
     if _near(one, 1):
         return "momentum"
     if kept < 1 and _near(one, 1 - kept):
@@ -60,7 +60,7 @@ def _linear(kept, one):
     return "rated_momentum" if one < 0 else ""
 
 
-def _squared(kept, one):
+def _squared(kept: float, one: float) -> str:
     if kept < 1:
         return "mean_square" if _near(one, 1 - kept) else ""
     return "accumulator" if _near(one, 1) else "max_second_moment"

@@ -2,15 +2,15 @@
 
 import jax
 import jax.numpy as jnp
-import optax
 
+from samestep.experiments.mnist_softmax.jax import adam
 from samestep.frameworks.jax import Program
 
 
 def build(input_shape, seed):
     keys = jax.random.split(jax.random.key(seed))
     params = {"dense": dense(keys[0], input_shape[0], 10), "dense_1": dense(keys[1], 10, 1)}
-    return Program(forward, params, loss=loss, optimizer=optax.adam(learning_rate=0.001, eps=1e-7))
+    return Program(forward, params, loss=loss, optimizer=adam(learning_rate=0.001, eps=1e-7))
 
 
 def forward(params, x):
