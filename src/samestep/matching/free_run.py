@@ -52,13 +52,17 @@ def run_freely(
     of their own, are seen as they are. starts: the initial states; the right side trains from the left one's
     unless own_init. plan: the arguments of a `train` request. fresh_left: starts another process of the left program.
     """
-    start = starts[0]
+    start, right_start = starts
     if not own_init:
-        sides.right.ask("state", values=sides.to_right(start))
+        right_start = sides.right.ask("state", values=sides.to_right(start))
     sides.right.send("train", **plan)
     left, siblings, note = _train_left(sides.left, start, plan, rng, fresh_left, watch)
     right = sides.right.receive()
     judged = _judge_curves(left, right, siblings, note)
+    if not own_init and judged.stage.verdict not in ("identical", "rounding"):
+        judged = min(
+            judged, _judge_by_right_siblings(sides.right, right_start, plan, rng, left, right, note), key=_times
+        )
     if own_init and judged.stage.verdict != "identical":
         judged = nothing_to_compare("free run", "from each side's own weights: the table shows it, nothing is judged")
     departure = None if judged.stage.verdict in ("identical", "rounding") else _departure(left, right, siblings)
@@ -113,6 +117,27 @@ def _judge_curves(left: dict[str, Any], right: dict[str, Any], siblings: list[di
         return judge("free run", [Comparison("number of steps", step, float("inf"), len(one), len(other))], note)
     near = [sibling["running_loss"] for sibling in siblings]
     return judge("free run", [_turned_bad(one, other, near) or _worst_window(one, other, near)], note)
+
+
+def _judge_by_right_siblings(
+    worker: Worker,
+    start: State,
+    plan: dict[str, Any],
+    rng: np.random.Generator,
+    left: dict[str, Any],
+    right: dict[str, Any],
+    note: str,
+) -> Judged:
+    """Judge by how far rounding takes the right side, which may react more to it than its twin without being another."""
+    if len(left["running_loss"]) != len(right["running_loss"]):
+        return _judge_curves(left, right, [], note)
+    curves = [_train_sibling(worker, start, plan, rng)["running_loss"] for _ in range(SIBLINGS)]
+    lent = [{"running_loss": left["running_loss"] + (curve - right["running_loss"])} for curve in curves]
+    return _judge_curves(left, right, lent, note)
+
+
+def _times(judged: Judged) -> float:
+    return float("inf") if judged.stage.times_floor is None else judged.stage.times_floor
 
 
 def _turned_bad(one: Curve, other: Curve, near: list[Curve]) -> Comparison | None:

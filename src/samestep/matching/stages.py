@@ -83,8 +83,9 @@ def observe(
     if not whole:
         given = {key.split("|", 1)[1]: value for key, value in passes[0].seen.items() if key.startswith("gradients|")}
         updates = both(watch_update, (given, sides.parameters.to_right(given)), batches)
-        updates[0].grow(floor.DRAWS)
-        borrow_moves(steps[0], updates[0])
+        for step_of_side, update_of_side in zip(steps, updates, strict=True):
+            update_of_side.grow(floor.DRAWS)
+            borrow_moves(step_of_side, update_of_side)
     return Moment(step, passes, updates, steps, both(watch_evaluation, (rows, rows), (batch_size, batch_size)))
 
 
