@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= digits
+# what is locked is complete, so that pip asks for nothing more
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 
 OLD := .venv-tensorflow1
 # pyenv's own interpreters come first: its python3.7 on the PATH may be a shim that refuses to run
@@ -26,12 +28,14 @@ lint: $(VENV)/.test
 $(VENV)/.match: requirements/match.txt pyproject.toml
 	$(PYTHON) requirements/check_python.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/match.txt
+	$(PIP) -r requirements/match.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	touch $@
 
-$(VENV)/.test: requirements/test.txt $(VENV)/.match
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+$(VENV)/.test: requirements/test.txt plugins/samestep-numpy/pyproject.toml $(VENV)/.match
+	$(PIP) -r requirements/test.txt
+	$(PIP) -r requirements/torch-cpu.txt 2>/dev/null || $(PIP) -r requirements/torch.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable plugins/samestep-numpy
 	touch $@
 
 old-python:
@@ -48,13 +52,17 @@ $(OLD)/.installed: requirements/tensorflow1.txt
 	$(OLD)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
-# Write the hash-locked requirements anew from pyproject.toml. Needs uv; names no index.
+# Write the hash-locked requirements anew from pyproject.toml. Needs uv; names no index. tf_keras asks for the large
+# TensorFlow, whose place the small one takes; PyTorch comes from a file of its own.
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+ALL := $(foreach extra,tensorflow keras keras-jax keras-torch tf_keras torch jax pytensor test,--extra $(extra))
+GPU = $(shell grep -oE '^(torch|nvidia|cuda|triton)[a-z0-9-]*' requirements/torch.txt)
+
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	    --extra tensorflow --extra keras pyproject.toml requirements/build.in -o requirements/match.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	    --extra tensorflow --extra keras --extra test pyproject.toml requirements/build.in \
-	    -c requirements/match.txt -o requirements/test.txt
+	$(COMPILE) --extra tensorflow --extra keras pyproject.toml requirements/build.in -o requirements/match.txt
+	echo torch | $(COMPILE) -c requirements/constraints.in - -o requirements/torch.txt
+	$(COMPILE) $(ALL) $(foreach package,tensorflow $(GPU),--no-emit-package $(package)) pyproject.toml requirements/build.in \
+	    -c requirements/match.txt -c requirements/constraints.in -o requirements/test.txt
 	uv pip compile --quiet --python-version 3.7 --generate-hashes --no-emit-index-url --no-header \
 	    requirements/tensorflow1.in -o requirements/tensorflow1.txt
 

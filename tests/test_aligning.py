@@ -150,7 +150,7 @@ def test_pairs_that_the_user_named_come_first():
 
 @pytest.mark.parametrize("layout", ["kernel: in out", "kernel: in*out", "kernel: a,b,c*out in", "kernel: in:3*x in"])
 def test_a_layout_that_does_not_fit_its_shape_is_refused(layout):
-    with pytest.raises(ValueError, match="layout|divide"):
+    with pytest.raises(ValueError, match=r"layout|divide"):
         blocks(layout, (4, 4, 1))
     assert align([tensor("a", (4, 4, 1), layout)], [tensor("b", (4, 4))]).complete, "the shape still tells"
 

@@ -57,6 +57,8 @@ def find(
 
 def views(shape: Sequence[int], wanted: Sequence[int]) -> list[View]:
     """The ways to see a tensor of this shape as one of the wanted shape, rows first: as it is, transposed, axes merged."""
+    if math.prod(shape) != math.prod(wanted):
+        return []
     if tuple(shape) == tuple(wanted) and len(shape) < 3:
         return [lambda array: array]
     if len(shape) < len(wanted):
