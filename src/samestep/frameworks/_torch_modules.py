@@ -116,9 +116,10 @@ class Watcher(TorchFunctionMode):
         kwargs = kwargs or {}
         if self.busy:
             return func(*args, **kwargs)
-        for tensor in tensors_in((args, kwargs)):
+        given = list(tensors_in((args, list(kwargs.values()))))
+        for tensor in given:
             self._use(tensor)
-        before = {id(tensor): _version(tensor) for tensor in tensors_in((args, kwargs))}
+        before = {id(tensor): _version(tensor) for tensor in given}
         outputs = func(*args, **kwargs)
         name = getattr(func, "__name__", "").strip("_")
         if self.keep and name and not name.startswith(("get", "set", "empty", "new_empty")):

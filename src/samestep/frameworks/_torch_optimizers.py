@@ -7,9 +7,8 @@ shown as the optimizer would make them, and writing them so leaves them to be ma
 
 from __future__ import annotations
 
-import contextlib
 from collections import OrderedDict, defaultdict, namedtuple
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -99,18 +98,12 @@ class Slots:
             state = self._made(name, 0)
             names = _names_below(where, arrays)
             state.update({key: state.get(key) for key in names})
-            put_back(state, where, {k: v for k, v in arrays.items() if k.startswith(where)})
+            put_back(state, where, arrays)
 
     def follow(self, step: int) -> None:
         """Set what follows from the number of updates alone."""
         for name in self.parameters:
-            state = self._state(name)
-            for key in COUNTS:
-                if key in state and key not in self.starts[name]:
-                    value = _count_after(key, step, self.groups[name], state[key])
-                    state[key] = (
-                        state[key].new_full((), value) if torch.is_tensor(state[key]) else type(state[key])(value)
-                    )
+            self._follow(name, self._state(name), step)
 
     def updates(self) -> int:
         """The number of updates that its state tells of; 0 where it tells nothing."""
@@ -132,7 +125,7 @@ class Slots:
             state.update(
                 {key: value.clone() if torch.is_tensor(value) else value for key, value in self.first[name].items()}
             )
-            self.follow(step)
+            self._follow(name, state, step)
         for slot, start in self.starts[name].items():
             if state.get(slot) is None:
                 same = tuple(start.shape) == tuple(parameter.shape)
@@ -143,6 +136,11 @@ class Slots:
                     else torch.full(start.shape, start.fill, dtype=dtype, device=parameter.device)
                 )
         return state
+
+    def _follow(self, name: str, state: Dict[str, Any], step: int) -> None:
+        for key in (key for key in COUNTS if key in state):
+            old, value = state[key], _count_after(key, step, self.groups[name], state[key])
+            state[key] = old.new_full((), value) if torch.is_tensor(old) else type(old)(value)
 
     def _starts(self, name: str) -> Dict[str, Start]:
         """The slots among the entries that the first update made, which are dropped to spare their memory."""
@@ -217,8 +215,8 @@ def settings(optimizer: Any, group: Dict[str, Any]) -> Dict[str, Tuple[str, Opti
     """{name: (key of the group, place in its tuple or None)} of a group's numeric settings."""
     found: Dict[str, Tuple[str, Optional[int]]] = {}
     for key in (key for key in optimizer.defaults if key not in OTHERS):
-        value = group.get(key)
-        places = list(range(len(value))) if isinstance(value, tuple) else [None]
+        value: Any = group.get(key)
+        places: List[Optional[int]] = list(range(len(value))) if isinstance(value, tuple) else [None]
         for name, place in zip(_names(optimizer, key, len(places)), places):
             if _is_number(value if place is None else value[place]):
                 found[name] = (key, place)
@@ -257,30 +255,25 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-@contextlib.contextmanager
-def noting(optimizers: Sequence[Any], note: Callable[[int], None]) -> Iterator[None]:
-    """For the time of the block the optimizers' step runs a closure that it is given and then only calls note(number)."""
-    before = [vars(optimizer).get("step") for optimizer in optimizers]
-    for number, optimizer in enumerate(optimizers):
-        optimizer.step = _noting_step(number, note)
-    try:
-        yield
-    finally:
-        for optimizer, step in zip(optimizers, before):
-            if step is None:
-                del optimizer.step
-            else:  # as schedulers patch it
-                optimizer.step = step
+class Ratios:
+    """Writes settings in several parameter groups: in the first as given, in the others by the same ratio."""
+
+    def __init__(self, groups: Sequence[Dict[str, Any]]) -> None:
+        self.groups = groups
+        self.known: Dict[str, Tuple[List[float], List[float]]] = {}  # name: (untouched values, those written last)
+
+    def write(self, name: str, where: Tuple[str, Optional[int]], value: float) -> None:
+        """Ratios are to the values that were there before anything was written, so that these can be restored exactly."""
+        groups = [group for group in self.groups if where[0] in group]
+        now = [setting(group, where) for group in groups]
+        base, written = self.known.get(name, (now, now))
+        base = base if now == written else now
+        for group, before in zip(groups, base):
+            set_setting(group, where, _in_ratio(before, base[0], value))
+        self.known[name] = (base, [setting(group, where) for group in groups])
 
 
-def _noting_step(number: int, note: Callable[[int], None]) -> Callable[..., Any]:
-    def step(closure: Any = None, *args: Any, **kwargs: Any) -> Any:
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        note(number)
-        return loss
-
-    step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]  # else a scheduler warns of a step that it does not know
-    return step
+def _in_ratio(before: float, first: float, value: float) -> float:
+    if before == first:
+        return value
+    return before * (value / first) if first and value != first else before

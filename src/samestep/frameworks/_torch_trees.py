@@ -17,8 +17,11 @@ def flat(value: Any, path: str) -> Arrays:
 
 
 def put_back(value: Any, path: str, arrays: Arrays) -> Any:
-    """The value with what `flat` saw of it put back; lists, dicts and schedulers are changed in place."""
-    kinds = dict(key.rsplit(":", 1) for key in arrays)
+    """The value with what `flat` saw of it put back; lists, dicts and schedulers are changed in place.
+
+    arrays may hold others too, under other paths.
+    """
+    kinds = dict(key.rsplit(":", 1) for key in arrays if key.startswith(path) and ":" in key)
     return _built(value, path, kinds, arrays)
 
 
@@ -28,6 +31,11 @@ def tensor_array(tensor: Any) -> np.ndarray:
     tensor = tensor.to_dense() if tensor.layout != torch.strided else tensor
     tensor = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
     return np.array(tensor.cpu().numpy())
+
+
+def as_array(value: Any) -> np.ndarray:
+    """A tensor or a number as an array of its own."""
+    return tensor_array(value) if torch.is_tensor(value) else np.array(value)
 
 
 def is_scheduler(value: Any) -> bool:
