@@ -159,13 +159,13 @@ def test_an_error_deep_in_a_library_still_shows_the_users_line(refused, program,
     ],
 )
 def test_what_is_no_program(refused, program, linear, returned, message):
-    source = f"from numpy_framework import Program\ndef build():\n    return {returned}\n"
+    source = f"from samestep_numpy import Program\ndef build():\n    return {returned}\n"
     said = refused("match", program(source), linear())
     assert in_order(said, message, "Return a compiled Keras model, or a Program from one of: samestep.frameworks.")
 
 
 def test_prepare_that_returns_no_pair(refused, program, linear):
-    source = "from numpy_framework import Program\ndef prepare(x, y): x / 255\ndef build(): return Program()\n"
+    source = "from samestep_numpy import Program\ndef prepare(x, y): x / 255\ndef build(): return Program()\n"
     assert "prepare(x, y) should return (x, y), it returned NoneType." in refused("match", program(source), linear())
 
 
@@ -182,7 +182,7 @@ def test_prepare_that_returns_no_pair(refused, program, linear):
 def test_prepare_that_makes_the_data_unusable(refused, program, linear, returned, message):
     source = f"""
         import numpy as np
-        from numpy_framework import Program
+        from samestep_numpy import Program
 
         def prepare(x, y):
             with np.errstate(all="ignore"):
@@ -237,7 +237,7 @@ def test_parameters_that_are_nan_from_the_start(refused, linear):
 
 def test_a_program_that_raises_at_the_first_step(refused, program, linear):
     source = """
-        from numpy_framework import Program
+        from samestep_numpy import Program
 
         def build():
             return Program(before_step=my_loss)
@@ -258,7 +258,7 @@ def test_a_program_that_raises_at_the_first_step(refused, program, linear):
 def test_a_program_that_dies_at_the_first_step(refused, program, linear):
     source = """
         import os
-        from numpy_framework import Program
+        from samestep_numpy import Program
 
         def build():
             return Program(before_step=lambda: os._exit(9))

@@ -195,9 +195,9 @@ def test_a_program_that_waits_for_all_its_children_is_not_kept_waiting(raised):
 
 def test_an_answer_that_cannot_be_sent_is_an_error_and_the_line_goes_on(linear, program):
     source = program("""
-        import numpy_framework
-        from numpy_framework import Program
-        numpy_framework.settings = lambda program, values=None: {"rate": object()}
+        import samestep_numpy
+        from samestep_numpy import Program
+        samestep_numpy.settings = lambda program, values=None: {"rate": object()}
         def build():
             return Program()
     """)

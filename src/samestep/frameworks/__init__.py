@@ -30,35 +30,75 @@ FRAMEWORKS = (
     Framework("pytensor", "pytensor", "pytensor", "pytensor", "PyTensor, successor of Theano", {}),
 )
 
-FUNCTIONS = (
-    "load",
-    "describe",
-    "state",
-    "forward",
-    "gradients",
-    "update",
-    "train",
-    "evaluate",
-    "batches",
-    "settings",
-)
-"""What every adapter defines, in this order, after its Program class."""
+FUNCTIONS = {
+    "load": ("built", "x"),
+    "describe": ("program",),
+    "state": ("program", "values"),
+    "forward": ("program", "x", "training"),
+    "gradients": ("program", "x", "y"),
+    "update": ("program", "gradients", "x", "y"),
+    "train": ("program", "x", "y", "batch_size", "epochs", "steps", "watch"),
+    "evaluate": ("program", "x", "y", "batch_size"),
+    "batches": ("program", "x", "y", "batch_size", "epochs", "see"),
+    "settings": ("program", "values"),
+}
+"""What every adapter defines, in this order, after its Program class; and their parameters."""
+
+ASPECTS = {
+    "activations": "what layers and operations return on the way to the outputs",
+    "gradients": "gradients of a training step, as the optimizer is given them",
+    "update": "the optimizer's update by itself",
+    "slots": "the optimizer's slots, by what they hold",
+    "buffers": "weights that are not trained, such as batch statistics",
+    "generators": "states of random generators, read and written",
+    "layouts": "what the axes of a parameter mean",
+    "several inputs or outputs": "x or y as several arrays by name, outputs as any nest of tensors",
+    "own step": "a training step that its author wrote",
+    "own batches": "an input pipeline of the program's own",
+    "schedules": "the learning rate at steps that were not trained to",
+    "half precision": "parameters of 16 bits",
+}
+"""What an adapter shows of a program. What one does not, or not of every program, is in its GAPS under that name."""
 
 
 def adapter_for(built):
-    """The adapter module for what a build function returned."""
+    """The adapter module for what a build function returned: that of its Program class, Keras's, or a plugin that adopts it."""
     for cls in type(built).__mro__:
-        parts = cls.__module__.split(".")
-        if parts[:2] == ["samestep", "frameworks"] and cls.__name__ == "Program":
-            return importlib.import_module(cls.__module__)
-        if parts[0] in ("keras", "tf_keras", "tensorflow") and cls.__name__ == "Model":
-            return importlib.import_module("samestep.frameworks." + _keras_adapter(parts[0]))
-    raise ProgramError(
-        "build() returned {}, which is not a program.\nReturn a compiled Keras model, or a Program from one of: {}".format(
-            "None (is a return missing?)" if built is None else "a " + type(built).__name__,
-            ", ".join("samestep.frameworks." + framework.name for framework in FRAMEWORKS),
+        package = cls.__module__.split(".")[0]
+        if cls.__name__ == "Program" and not lacking(sys.modules.get(cls.__module__)):
+            return sys.modules[cls.__module__]
+        if package in ("keras", "tf_keras", "tensorflow") and cls.__name__ == "Model":
+            return importlib.import_module("samestep.frameworks." + _keras_adapter(package))
+    return _adopting_plugin(built)
+
+
+def lacking(module):
+    """What a module would have to define beside to be an adapter, as words for a message; nothing if it is one."""
+    return ", ".join(name for name in ("Program", *FUNCTIONS) if not callable(getattr(module, name, None)))
+
+
+def _adopting_plugin(built):
+    from samestep.frameworks import _plugins
+
+    adapters, problems = _plugins.adopting(built)
+    if len(adapters) == 1:
+        return adapters[0]
+    what = "None (is a return missing?)" if built is None else "a " + type(built).__name__
+    if adapters:
+        names = " and ".join(adapter.__name__ for adapter in adapters)
+        raise ProgramError(
+            "build() returned {}, which more than one plugin adopts: {}.\nReturn the Program of one of them.".format(
+                what, names
+            )
         )
+    if type(built).__name__ == "Program":
+        home = type(built).__module__
+        problems.insert(0, "Its module {} is no adapter, it lacks {}.".format(home, lacking(sys.modules.get(home))))
+    wanted = ", ".join("samestep.frameworks." + framework.name for framework in FRAMEWORKS)
+    message = (
+        "build() returned {}, which is not a program.\nReturn a compiled Keras model, or a Program from one of: {}"
     )
+    raise ProgramError("\n".join([message.format(what, wanted), *problems]))
 
 
 def _keras_adapter(package):

@@ -7,13 +7,14 @@ Runs on Python 3.7 with NumPy only.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import sys
 from typing import Any, Callable
 
 import numpy as np
 
 from samestep import errors
-from samestep.frameworks import _rows
+from samestep.frameworks import FUNCTIONS, _rows
 from samestep.worker.loading import Rows, explained, fit_dtype, load
 
 Answer = Any
@@ -46,6 +47,11 @@ class Session:
         self.dtype = _float_dtype(adapter.describe(program)["parameters"])
         self.x, self.y = fit_dtype(x, self.dtype, True), fit_dtype(y, self.dtype, False)
         return {"rows": _rows.count(self.x)}
+
+    def do_adapter(self) -> Answer:
+        """Which module its adapter is, what its functions take, and what it says that it cannot observe."""
+        functions = {name: list(inspect.signature(getattr(self.adapter, name)).parameters) for name in FUNCTIONS}
+        return {"module": self.adapter.__name__, "functions": functions, "gaps": getattr(self.adapter, "GAPS", None)}
 
     def do_describe(self) -> Answer:
         described = self.adapter.describe(self.program)
