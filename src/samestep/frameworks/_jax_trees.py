@@ -13,21 +13,27 @@ from samestep.errors import ProgramError
 Tree = Any
 """A pytree of arrays."""
 Path = Tuple[str, ...]
+"""Where a leaf lies in a tree: keys, indices and attributes, as text."""
 
 
 def paths(tree: Tree) -> List[Path]:
-    """The path of each leaf: keys, indices and attributes, as text."""
-    return [tuple(map(_key, path)) for path, _ in jax.tree_util.tree_flatten_with_path(tree)[0]]
+    """The path of each leaf, in the order of the leaves."""
+    return [path_of(path) for path, _ in jax.tree_util.tree_flatten_with_path(tree)[0]]
 
 
-def names(tree: Tree) -> List[str]:
-    """The path of each leaf, joined by "/", in the order of the leaves."""
-    return [name(path) for path in paths(tree)]
+def path_of(keys: Any) -> Path:
+    """A path of JAX's own keys as text."""
+    return tuple(map(_key, keys))
 
 
 def name(path: Path) -> str:
-    """A path as the name of a leaf; a tree that is a leaf itself is "value"."""
+    """A path as the name of a leaf: joined by "/"; a tree that is a leaf itself is "value"."""
     return "/".join(path) or "value"
+
+
+def names(tree: Tree) -> List[str]:
+    """The name of each leaf, in the order of the leaves."""
+    return [name(path) for path in paths(tree)]
 
 
 def leaves(tree: Tree) -> Dict[str, Any]:
@@ -42,11 +48,19 @@ def with_leaves(tree: Tree, values: Mapping[str, Any]) -> Tree:
 
 
 def split(tree: Tree) -> Tuple[Tree, Tree]:
-    """(the tree of its float arrays, the tree of all else), with None where the other one has the leaf."""
+    """(the tree of what is trained, the tree of all else), with None where the other one has the leaf.
+
+    A tree of floats is trained whole, as jax.grad would take it; of one with other leaves, as an Equinox module has, the
+    float arrays of JAX are, as by eqx.is_inexact_array.
+    """
     found, treedef = jax.tree_util.tree_flatten(tree)
-    found = [jnp.asarray(leaf) if isinstance(leaf, (float, np.ndarray, np.generic)) else leaf for leaf in found]
-    trained = treedef.unflatten([leaf if is_float(leaf) else None for leaf in found])
-    return trained, treedef.unflatten([None if is_float(leaf) else leaf for leaf in found])
+    if all(isinstance(leaf, float) or is_float(leaf) for leaf in found):
+        return treedef.unflatten(map(jnp.asarray, found)), treedef.unflatten([None] * len(found))
+    trained = [isinstance(leaf, jax.Array) and is_float(leaf) for leaf in found]
+    return (
+        treedef.unflatten([leaf if mine else None for leaf, mine in zip(found, trained)]),
+        treedef.unflatten([None if mine else leaf for leaf, mine in zip(found, trained)]),
+    )
 
 
 def join(trained: Tree, rest: Tree) -> Tree:
@@ -57,9 +71,9 @@ def join(trained: Tree, rest: Tree) -> Tree:
 
 
 def array(leaf: Any) -> np.ndarray:
-    """A leaf as an array of its own: a random key as its data, half precision that NumPy has not as float32."""
+    """A leaf as an array of its own: a random key as its data, a precision that NumPy lacks as float32."""
     value = np.array(jax.random.key_data(leaf) if is_key(leaf) else leaf)
-    return value.astype(np.float32) if value.dtype.kind == "V" else value
+    return value.astype(np.float32) if value.dtype.kind == "V" or value.dtype.name == "bfloat16" else value
 
 
 def is_key(leaf: Any) -> bool:
@@ -68,8 +82,13 @@ def is_key(leaf: Any) -> bool:
 
 
 def is_float(leaf: Any) -> bool:
-    """Whether a leaf holds real or complex numbers of limited precision, as what is trained does."""
+    """Whether a leaf is an array of real or complex numbers of limited precision."""
     return hasattr(leaf, "dtype") and not is_key(leaf) and jnp.issubdtype(leaf.dtype, jnp.inexact)
+
+
+def is_generator(leaf: Any) -> bool:
+    """Whether a leaf is a key of random numbers, or what counts draws from one: arrays of uint32, as JAX has them for both."""
+    return is_key(leaf) or (hasattr(leaf, "dtype") and leaf.dtype == np.uint32)
 
 
 def entry(name: str, leaf: Any) -> Dict[str, Any]:
@@ -81,8 +100,10 @@ def entry(name: str, leaf: Any) -> Dict[str, Any]:
 def _like(value: Any, leaf: Any) -> Any:
     if is_key(leaf):
         return jax.random.wrap_key_data(jnp.array(value), impl=jax.random.key_impl(leaf))
-    if np.shape(value) != leaf.shape:
-        raise ProgramError("a value of shape {} was given for an array of shape {}".format(np.shape(value), leaf.shape))
+    if np.shape(value) != np.shape(leaf):
+        raise ProgramError(
+            "an array of shape {} was given for one of shape {}.".format(np.shape(value), np.shape(leaf))
+        )
     return jnp.array(value, leaf.dtype)
 
 

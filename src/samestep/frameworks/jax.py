@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from samestep.errors import ProgramError
-from samestep.frameworks import _jax_graph, _jax_models, _jax_optimizers, _loops, _randomness
+from samestep.frameworks import _jax_graph, _jax_layers, _jax_models, _jax_optimizers, _loops, _randomness
 from samestep.frameworks import _jax_trees as trees
 from samestep.frameworks._jax_trees import array
 
-jax.config.update("jax_traceback_filtering", "off")  # which frames a user sees is samestep's choice, and needs them all
 GAPS = {
-    "half precision": "parameters are float32 or float64",
-    "steps": "a step of the program's own that calls its optimizer in a loop, or not at all, does not show its gradients",
+    "half precision": "parameters are float32 or float64; what is computed from them may be less",
+    "layers": "functions of JAX, scans, loops and the layers of Flax and Equinox show their outputs, not what is computed within",
+    "steps": "the gradients of a step of the program's own are seen where it hands them to its optimizer once, not in a loop",
+    "settings": "hyperparameters are found in the closures of optax's own transformations; others are left as they are",
 }
 """What this adapter cannot observe, and why."""
 
 Arrays = Dict[str, np.ndarray]
 Settings = Dict[str, Dict[str, Any]]
 
+jax.config.update(
+    "jax_traceback_filtering", "off"
+)  # messages quote the user's own lines, which they find by all frames
+
 
 class Program:
-    """A model as a pure function of its parameters, with what trains it.
+    """A model and what trains it. What the model is:
 
-    apply(params, x): the outputs; it may also name ``training`` and ``rng``. state: what else a pass changes, then
-    apply(params, state, x) returns (outputs, state). loss(outputs, targets): a scalar. optimizer: an optax
-    transformation. metrics: {name: fn(outputs, targets)}, values of one batch. step: replaces the standard update:
-    step(params, opt_state, x, y) returns (params, opt_state, loss); with a state, step(params, state, opt_state, x, y)
-    returns (params, state, opt_state, loss). rng: the key that random draws of a step come from, folded with the number
-    of updates done. batches(x, y, batch_size, epoch): an input pipeline of the program's own.
-    Raises ProgramError if there is neither an optimizer nor a step.
+    apply(params, x) and params: a pure function of a pytree. It may also name ``training`` (or ``train``, ``deterministic``),
+    and ``rng`` (or ``key``), a key for its random draws. With state=, what else a pass changes: apply(params, state, x)
+    returns (outputs, state). A pytree with leaves other than floats, such as an Equinox module, has its float arrays trained.
+    module and variables of Flax linen, as module.init returns them: "params" are trained, the other collections are state.
+    module of Flax nnx: nnx.Param, or what an nnx.Optimizer is for, is trained, in its train() and eval() modes.
+    module of Equinox: called on each row by jax.vmap, with axis_name="batch"; state=: its eqx.nn.State.
+
+    loss(outputs, targets): a scalar. optimizer: of optax, or an nnx.Optimizer; a dict of several, by the names of the
+    parameters that each trains. metrics: {name: fn(outputs, targets)}, values of one batch.
+    step: replaces the standard update, jitted or not. step(params, opt_state, x, y) returns (params, opt_state, loss); with a
+    state, step(params, state, opt_state, x, y) returns (params, state, opt_state, loss); params is the module in Equinox.
+    In nnx, step(model, optimizer, x, y) changes both and returns the loss. It may name ``rng`` or ``key``.
+    opt_state: where the optimizer begins, if not at optimizer.init(params). rng: the key that random draws come from, by
+    fold_in with the number of updates done; jax.random.key(0) if there is none. batches(x, y, batch_size, epoch): an
+    input pipeline of the program's own.
+    Raises ProgramError if there is neither an optimizer nor a step, or for arguments that make no model.
     """
 
     def __init__(
@@ -49,50 +66,68 @@ class Program:
         rng: Any = None,
         batches: Optional[Callable[..., Any]] = None,
     ) -> None:
-        if optimizer is None and step is None:
-            raise ProgramError("Program has neither an optimizer nor a step function: nothing would train it.")
-        self.model = _jax_models.model_of(apply, params, state)
-        self.loss, self.optimizer, self.metrics = loss, optimizer, dict(metrics or {})
-        self.step, self.batches = step, batches
+        if step is None and (optimizer is None or isinstance(optimizer, dict)):
+            raise ProgramError(
+                "Program has neither an optimizer nor a step function: nothing would train it."
+                if optimizer is None
+                else "Program has several optimizers and no step function: how they take turns is for a step to say."
+            )
+        self.model = _jax_models.model_of(apply, params, state, optimizer)
+        self.loss, self.metrics, self.step, self.batches = loss, dict(metrics or {}), step, batches
         self.rng = jax.random.key(0) if rng is None else rng
-        self.params, self.state, self.opt_state, self.steps = self.model.params, self.model.state, opt_state, 0
+        self.opt_state = _jax_models.first_state(optimizer, self.model) if opt_state is None else opt_state
+        several = isinstance(optimizer, dict)
+        self.optimizers = [_jax_models.optax_of(one) for one in (optimizer.values() if several else [optimizer]) if one]
+        self.params, self.state, self.steps = self.model.params, self.model.state, 0
         self.order: List[str] = []
+        self.layouts: Dict[str, Tuple[str, str]] = {}
+        self.lacks: Dict[str, str] = {}
         self.functions: Dict[Any, Callable[..., Any]] = {}
+        self.traced_with = ""
 
 
 def load(built: Program, x: np.ndarray) -> Program:
-    """The program for what build() returned, its optimizer's slots made; x: example rows."""
+    """The program for what build() returned, ready to be observed; x: example rows."""
     _check_precision(built.params)
-    if built.opt_state is None and built.optimizer is not None:
-        built.opt_state = built.optimizer.init(built.params)
-    found = _jax_optimizers.counts(built.opt_state)
-    built.steps = max([int(trees.leaves(built.opt_state)[name]) for name in found], default=0)
-    built.order = _order_of_use(built, x)
+    counted = _jax_optimizers.counts(built.optimizers, built.opt_state, 0)
+    kept = trees.leaves(built.opt_state)
+    built.steps = max([int(kept[name]) for name in counted], default=0)
+    names = trees.names(built.params)
+    used = _jax_graph.order_of_use(partial(_inference, built), built.params, built.state, x)
+    built.order = [names[i] for i in used]
+    built.layouts = _jax_layers.layouts(built.model, x)
+    built.lacks = _lacks(built)
+    if built.step is not None:
+        jax.clear_caches()  # a step that was traced before its optimizer was watched would not show its gradients
     return built
 
 
 def describe(program: Program) -> Dict[str, Any]:
-    """Names, shapes and dtypes of all that the program holds."""
+    """Names, shapes and dtypes of all that the program holds; parameters in the order of their use."""
     groups = _leaves(program)
+    described: Dict[str, Any] = {
+        group: [_entry(program, name, leaf) for name, leaf in groups[group].items()]
+        for group in ("parameters", "buffers", "slots", "generators")
+    }
+    used = [part.factory for part in _jax_optimizers.all_parts(program.optimizers, program.opt_state)]
+    loaded = {name: sys.modules.get(name) for name in ("jax", "optax", "flax", "equinox")}
     return dict(
-        {group: [trees.entry(n, leaf) for n, leaf in groups[group].items()] for group in DESCRIBED},
+        described,
         framework="jax",
-        versions=_versions(),
-        optimizer=" + ".join(
-            part.factory for o in _optimizers(program) for part in _jax_optimizers.parts(o.update, program.opt_state)
-        ),
+        versions={name: module.__version__ for name, module in loaded.items() if module is not None},
+        optimizer=" + ".join(name for name in used if name != "identity") or "none",
         loss=getattr(program.loss, "__name__", type(program.loss).__name__),
         inputs=[],
-        lacks=_lacks(program),
+        lacks=program.lacks,
     )
 
 
 def state(program: Program, values: Optional[Dict[str, Arrays]] = None) -> Dict[str, Arrays]:
     """Write the given values, then return all that a step reads and writes, as arrays of the leaves' shapes and dtypes.
 
-    Groups: parameters, buffers (floats of the state), slots (by role), counters (``step``: updates done), generators (random
-    keys of the state) and private: what else the state and the optimizer hold. Where counters are written without private, the
-    optimizer's own counts are set.
+    Groups: parameters, buffers (other floats of the model), slots (by role), counters (``step``: updates done), generators
+    (random keys, and what counts draws from them) and private, which only this program can read back. Where counters are
+    written without private, the optimizer's own counts are set.
     """
     if values:
         _write(program, values)
@@ -101,40 +136,50 @@ def state(program: Program, values: Optional[Dict[str, Arrays]] = None) -> Dict[
 
 
 def forward(program: Program, x: np.ndarray, training: bool) -> Dict[str, Arrays]:
-    """Every float tensor on the way from x to the outputs, in order, and the outputs."""
-    names: List[str] = []
+    """Outputs of modules and of functions of float tensors on the way from x, in order, and the outputs."""
 
-    def observed(x, params, state, step):
-        found = _jax_graph.activations(lambda x: _call(program, params, state, x, training, step)[0], x)
-        names[:] = list(found)
-        return list(found.values())
+    def see(path, outputs):
+        return _jax_graph.tagged("module", path, outputs)
 
-    def plain(x, params, state, step):
+    def observed(params, state, x, step):
+        found = _jax_graph.activations(lambda x: _call(program, params, state, x, training, step, see)[0], x)
+        return {"{:06d}{}".format(i, name): value for i, (name, value) in enumerate(found.items())}  # jit sorts keys
+
+    def plain(params, state, x, step):
         return jax.tree_util.tree_leaves(_call(program, params, state, x, training, step)[0])
 
-    here = (x, program.params, program.state, np.int32(program.steps))
-    seen = jax.jit(observed)(*here)
-    outputs = jax.jit(plain)(*here)
+    here = (program.params, program.state, x, np.int32(program.steps))
+    seen = _compiled(program, ("activations", training), observed)(*here)
+    outputs = _compiled(program, ("outputs", training), plain)(*here)
     return {
-        "activations": {name: array(value) for name, value in zip(names, seen)},
+        "activations": {name[6:]: array(seen[name]) for name in sorted(seen)},
         "outputs": {"output" if i == 0 else "output_{}".format(i): array(o) for i, o in enumerate(outputs)},
     }
 
 
 def gradients(program: Program, x: np.ndarray, y: np.ndarray) -> Dict[str, Any]:
-    """Loss, gradients and metrics of one training step, without its update. A gradient that is missing is shown as zeros."""
-    function = _compiled(program, "gradients", lambda *args: _loss_and_gradients(program, *args))
-    loss, _, given, metrics = function(program.params, program.state, x, y, np.int32(program.steps))
+    """Loss, gradients and metrics of one training step, without its update.
+
+    A gradient that is missing is shown as zeros. Raises ProgramError if a step of the program's own does not give its
+    optimizer each parameter's gradient at most once.
+    """
+    here = (program.params, program.state, x, y, np.int32(program.steps))
+    loss, _, given, metrics = _compiled(program, "gradients", partial(_loss_and_gradients, program))(*here)
     found = trees.leaves(given)
+    if program.step is not None and program.optimizers:
+        own = (program.params, program.state, program.opt_state, x, y, np.int32(program.steps))
+        loss, found = _compiled(program, "own gradients", partial(_own_gradients, program))(*own)
     return {
         "loss": array(loss),
-        "gradients": {name: array(found[name]) for name in program.order},
+        "gradients": {n: array(found.get(n, np.zeros_like(leaf))) for n, leaf in _ordered(program).items()},
         "metrics": {name: array(value) for name, value in metrics.items()},
     }
 
 
 def update(program: Program, gradients: Arrays, x: np.ndarray, y: np.ndarray) -> None:
-    """Let the optimizer apply these gradients; x and y are the batch they belong to."""
+    """Let the optimizer apply these gradients, operation by operation; x and y are the batch they belong to."""
+    if "update" in program.lacks:
+        raise ProgramError("{}: its update is not observed by itself.".format(program.lacks["update"]))
     given = trees.with_leaves(program.params, gradients)
     program.params, program.opt_state = _applied(program, given, program.params, program.opt_state)
     program.steps += 1
@@ -150,24 +195,22 @@ def train(
     watch: Callable[[int, int], None],
 ) -> Dict[str, Any]:
     """Train; returns running_loss, float64 (steps,), and the means of each epoch."""
+    training_step = _standard_step if program.step is None else _own_step
 
     def one_step(x_batch: Any, y_batch: Any) -> Any:
-        loss, metrics = (
-            _own_step(program, x_batch, y_batch) if program.step else _standard_step(program, x_batch, y_batch)
-        )
+        loss, metrics = training_step(program, x_batch, y_batch)
         program.steps += 1
-        return array(loss), {name: array(value) for name, value in metrics.items()}
+        return _arrays(loss, metrics)
 
     return _loops.train_loop(one_step, program.batches, x, y, batch_size, epochs, steps, watch)
 
 
 def evaluate(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) -> Dict[str, float]:
     """Means over rows of loss and metrics."""
-    function = _compiled(program, "evaluate", lambda *args: _evaluation(program, *args))
+    evaluation = _compiled(program, "evaluation", partial(_evaluation, program))
 
     def one_batch(x_batch: Any, y_batch: Any) -> Any:
-        loss, metrics = function(program.params, program.state, x_batch, y_batch)
-        return array(loss), {name: array(value) for name, value in metrics.items()}
+        return _arrays(*evaluation(program.params, program.state, x_batch, y_batch))
 
     return _loops.evaluate_loop(one_batch, x, y, batch_size)
 
@@ -181,15 +224,20 @@ def batches(
 
 def settings(program: Program, values: Optional[Dict[str, float]] = None) -> Settings:
     """Give the optimizer's settings other values, then return them all with their precision; a schedule is left alone."""
-    found = _jax_optimizers.settings(_optimizers(program), program.opt_state)
+    found = _jax_optimizers.settings(program.optimizers, program.opt_state)
+    held = {found[n].leaf: value for n, value in (values or {}).items() if found[n].leaf is not None}
+    program.opt_state = trees.with_leaves(program.opt_state, held)
     for name, value in (values or {}).items():
         if found[name].write is not None:
             found[name].write(value)
+    if values:
+        found = _jax_optimizers.settings(program.optimizers, program.opt_state)
     dtype = next((str(leaf.dtype) for leaf in jax.tree_util.tree_leaves(program.params)), "float32")
     return {name: {"value": found[name].read(), "dtype": dtype} for name in sorted(found)}
 
 
-DESCRIBED = ("parameters", "buffers", "slots", "generators")
+def _arrays(loss: Any, metrics: Dict[str, Any]) -> Tuple[np.ndarray, Arrays]:
+    return array(loss), {name: array(value) for name, value in metrics.items()}
 
 
 def _check_precision(params: Any) -> None:
@@ -202,32 +250,36 @@ def _check_precision(params: Any) -> None:
             )
 
 
-def _versions() -> Dict[str, str]:
-    import sys
-
-    loaded = {name: sys.modules.get(name) for name in ("jax", "optax", "flax", "equinox")}
-    return {name: module.__version__ for name, module in loaded.items() if module is not None}
-
-
-def _optimizers(program: Program) -> List[Any]:
-    return [] if program.optimizer is None else [program.optimizer]
+def _entry(program: Program, name: str, leaf: Any) -> Dict[str, Any]:
+    layer, layout = program.layouts.get(name, ("", ""))
+    return dict(trees.entry(name, leaf), **({"layer": layer, "layout": layout} if layout else {}))
 
 
 def _lacks(program: Program) -> Dict[str, str]:
-    """Stages that cannot be seen by themselves, and why."""
-    return {} if program.optimizer is not None else {"update": "the program has no optimizer, only a step"}
+    """Stages that cannot be seen by themselves, and why; the optimizers of a step are watched from here on."""
+    if not program.optimizers:
+        return {"update": "the program has no optimizer, only a step"}
+    found = {"update": "the program has several optimizers"} if len(program.optimizers) > 1 else {}
+    watched = [program.step is None or _jax_optimizers.watch(o, program.params) for o in program.optimizers]
+    return found if all(watched) else dict(found, gradients="the gradients that its optimizer is given cannot be read")
+
+
+def _ordered(program: Program) -> Dict[str, Any]:
+    """The parameters in the order of their use."""
+    found = trees.leaves(program.params)
+    return {name: found[name] for name in program.order}
 
 
 def _leaves(program: Program) -> Dict[str, Dict[str, Any]]:
     """All arrays that the program holds, by the groups of a state."""
-    parameters, others, optimizer = (trees.leaves(t) for t in (program.params, program.state, program.opt_state))
-    kept = _jax_optimizers.slots(_optimizers(program), program.opt_state, program.params)
-    random = {n: leaf for n, leaf in others.items() if trees.is_key(leaf)}
-    buffers = {n: leaf for n, leaf in others.items() if trees.is_float(leaf)}
-    private = {"state/" + n: leaf for n, leaf in others.items() if n not in random and n not in buffers}
-    private.update(("optimizer/" + n, leaf) for n, leaf in optimizer.items() if n not in kept.values())
+    held, optimizer = trees.leaves(program.state), trees.leaves(program.opt_state)
+    kept = _jax_optimizers.slots(program.optimizers, program.opt_state, program.params)
+    random = {n: leaf for n, leaf in held.items() if trees.is_generator(leaf)}
+    buffers = {n: leaf for n, leaf in held.items() if trees.is_float(leaf)}
+    private = {"state/" + n: leaf for n, leaf in held.items() if n not in random and n not in buffers}
+    private.update(("optimizer/" + n, leaf) for n, leaf in optimizer.items() if n not in set(kept.values()))
     return {
-        "parameters": {n: parameters[n] for n in program.order or parameters},
+        "parameters": _ordered(program),
         "buffers": buffers,
         "slots": {key: optimizer[n] for key, n in kept.items()},
         "generators": random,
@@ -236,40 +288,44 @@ def _leaves(program: Program) -> Dict[str, Dict[str, Any]]:
 
 
 def _write(program: Program, values: Dict[str, Arrays]) -> None:
-    kept = _jax_optimizers.slots(_optimizers(program), program.opt_state, program.params)
-    private = values.get("private", {})
-    others = {n[len("state/") :]: value for n, value in private.items() if n.startswith("state/")}
-    optimizer = {n[len("optimizer/") :]: value for n, value in private.items() if n.startswith("optimizer/")}
-    optimizer.update((kept[key], value) for key, value in values.get("slots", {}).items())
+    kept = _jax_optimizers.slots(program.optimizers, program.opt_state, program.params)
+    given: Dict[str, Dict[str, Any]] = {"state": {}, "optimizer": {}}
+    for name, value in values.get("private", {}).items():
+        where, _, leaf = name.partition("/")
+        given[where][leaf] = value
     if "counters" in values:
         program.steps = int(values["counters"]["step"])
         if "private" not in values:
-            optimizer.update((n, program.steps) for n in _jax_optimizers.counts(program.opt_state))
-    others.update(values.get("buffers", {}), **values.get("generators", {}))
+            counted = _jax_optimizers.counts(program.optimizers, program.opt_state, program.steps)
+            given["optimizer"].update(counted)
+    given["optimizer"].update((kept[key], value) for key, value in values.get("slots", {}).items())
+    given["state"].update(values.get("buffers", {}), **values.get("generators", {}))
     program.params = trees.with_leaves(program.params, values.get("parameters", {}))
-    program.state = trees.with_leaves(program.state, others)
-    program.opt_state = trees.with_leaves(program.opt_state, optimizer)
+    program.state = trees.with_leaves(program.state, given["state"])
+    program.opt_state = trees.with_leaves(program.opt_state, given["optimizer"])
 
 
-def _order_of_use(program: Program, x: np.ndarray) -> List[str]:
-    """Names of the parameters in the order in which a forward pass uses them."""
-    names = trees.names(program.params)
-    traced = jax.make_jaxpr(lambda params, x: _call(program, params, program.state, x, False, 0)[0])(program.params, x)
-    return [names[i] for i in _jax_graph.first_uses(traced.jaxpr, len(names))]
+def _compiled(program: Program, name: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, jitted once under a name."""
+    if name not in program.functions:
+        program.functions[name] = jax.jit(function)
+    return program.functions[name]
 
 
-def _compiled(program: Program, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, jitted once for each value of the settings, which it holds as constants."""
-    key = (name, str({n: entry["value"] for n, entry in settings(program).items()}) if name == "step" else "")
-    if key not in program.functions:
-        program.functions[key] = jax.jit(function)
-    return program.functions[key]
+def _constants(program: Program) -> str:
+    """The settings that a compiled step holds as constants."""
+    return str({name: entry["value"] for name, entry in settings(program).items()})
 
 
-def _call(program: Program, params: Any, state: Any, x: Any, training: bool, step: Any) -> Tuple[Any, Any]:
+def _call(program: Program, params: Any, state: Any, x: Any, training: bool, step: Any, see: Any = None) -> Any:
+    """(outputs, state after the pass)."""
     if training:
         _randomness.begin(step)
-    return program.model.call(params, state, x, training, jax.random.fold_in(program.rng, step))
+    return program.model.call(params, state, x, training, jax.random.fold_in(program.rng, step), see)
+
+
+def _inference(program: Program, params: Any, state: Any, x: Any) -> Any:
+    return _call(program, params, state, x, False, 0)[0]
 
 
 def _measured(program: Program, outputs: Any, y: Any) -> Dict[str, Any]:
@@ -277,13 +333,11 @@ def _measured(program: Program, outputs: Any, y: Any) -> Dict[str, Any]:
 
 
 def _evaluation(program: Program, params: Any, state: Any, x: Any, y: Any) -> Tuple[Any, Dict[str, Any]]:
-    outputs, _ = _call(program, params, state, x, False, 0)
+    outputs = _inference(program, params, state, x)
     return program.loss(outputs, y), _measured(program, outputs, y)
 
 
-def _loss_and_gradients(
-    program: Program, params: Any, state: Any, x: Any, y: Any, step: Any
-) -> Tuple[Any, Any, Any, Any]:
+def _loss_and_gradients(program: Program, params: Any, state: Any, x: Any, y: Any, step: Any) -> Any:
     """(loss, state after the pass, gradients, metrics) of a training pass."""
 
     def objective(params):
@@ -297,7 +351,7 @@ def _loss_and_gradients(
 def _applied(program: Program, given: Any, params: Any, opt_state: Any) -> Tuple[Any, Any]:
     import optax
 
-    updates, opt_state = program.optimizer.update(given, opt_state, params)
+    updates, opt_state = program.optimizers[0].update(given, opt_state, params)
     return optax.apply_updates(params, updates), opt_state
 
 
@@ -308,10 +362,52 @@ def _standard_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any
         return (params, state, opt_state), loss, metrics
 
     held = (program.params, program.state, program.opt_state)
-    held, loss, metrics = _compiled(program, "step", step)(*held, x, y, np.int32(program.steps))
+    held, loss, metrics = _compiled(program, _constants(program), step)(*held, x, y, np.int32(program.steps))
     program.params, program.state, program.opt_state = held
     return loss, metrics
 
 
 def _own_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any]]:
-    raise ProgramError("not yet")
+    """The program's own step, compiled again where settings that it holds as constants have changed."""
+    if _constants(program) != program.traced_with:
+        if program.traced_with:
+            jax.clear_caches()
+        program.traced_with = _constants(program)
+    metrics = _compiled(program, "metrics", partial(_metrics_aside, program))
+    here = (program.params, program.state, x, y, np.int32(program.steps))
+    measured = metrics(*here) if program.metrics else {}
+    held = (program.params, program.state, program.opt_state)
+    program.params, program.state, program.opt_state, loss = _stepped(program, *held, x, y, program.steps)
+    return loss, measured
+
+
+def _stepped(program: Program, params: Any, state: Any, opt_state: Any, x: Any, y: Any, step: Any) -> Any:
+    """(params, state, opt_state, loss) after the program's own step."""
+    _randomness.begin(step)
+    x, y = jax.tree_util.tree_map(jnp.asarray, (x, y))
+    key = jax.random.fold_in(program.rng, step)
+    return program.model.own(program.step, params, state, opt_state, x, y, key)
+
+
+def _metrics_aside(program: Program, params: Any, state: Any, x: Any, y: Any, step: Any) -> Dict[str, Any]:
+    """Metrics of a forward pass beside the program's own step."""
+    return _measured(program, _call(program, params, state, x, True, step)[0], y)
+
+
+def _own_gradients(program: Program, params: Any, state: Any, opt_state: Any, x: Any, y: Any, step: Any) -> Any:
+    """(loss, {name: gradient}) of the program's own step: what it gives its optimizers."""
+
+    def loss_first(*args):
+        *held, loss = _stepped(program, *args)
+        return loss, held
+
+    loss, given = _jax_graph.marked(loss_first, params, state, opt_state, x, y, step)
+    twice = [name for name, values in given.items() if len(values) > 1]
+    if twice or not given:
+        raise ProgramError(
+            "step gave its optimizer {}.\nIts gradients are observed where it calls optimizer.update(gradients, …) once, "
+            "outside of loops, with the gradients of params or of one part of them.".format(
+                "the gradient of {} more than once".format(twice[0]) if twice else "no gradients"
+            )
+        )
+    return loss, {name: values[0] for name, values in given.items()}
