@@ -34,4 +34,18 @@ EXPERIMENTS = {
         batch_size=9,
         epochs=100,
     ),
+    "minivggnet": Experiment(
+        ("keras", "tf_keras", "torch", "jax"),
+        ("keras", "tf_keras"),
+        data="photos",
+        batch_size=32,
+        epochs=1,
+    ),
+    "minivggnet-crelu": Experiment(
+        ("keras", "tf_keras"),
+        ("keras", "tf_keras"),
+        data="photos",
+        batch_size=32,
+        epochs=1,
+    ),
 }

@@ -20,3 +20,13 @@ def binarised(y):
     """Class numbers as rows of 0 and 1, float32 (N, classes): one column a class."""
     classes = np.unique(y)
     return (y.reshape(-1, 1) == classes).astype(np.float32)
+
+
+def scaled(x):
+    """Pixels of bytes as float32 from 0 to 1."""
+    return (x / 255.0).astype(np.float32)
+
+
+def one_hot(y, classes=10):
+    """Class numbers as rows with one 1, float32 (N, classes)."""
+    return np.eye(classes, dtype=np.float32)[y.reshape(-1)]
