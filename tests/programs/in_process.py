@@ -7,7 +7,7 @@ import numpy as np
 
 from samestep import errors
 from samestep.data import Dataset
-from samestep.frameworks import adapter_for, seed_frameworks
+from samestep.frameworks import _rows, adapter_for, seed_frameworks
 from samestep.matching.aligning import align
 from samestep.matching.match import _Match, _Task
 from samestep.matching.sides import Sides
@@ -28,7 +28,7 @@ class InProcess:
         built = build()
         seed_frameworks(SEED)
         adapter = adapter_for(built)
-        self.session.hold(adapter, adapter.load(built, fit_dtype(x[:2], np.float32, True)), x, y)
+        self.session.hold(adapter, adapter.load(built, fit_dtype(_rows.take(x, slice(2)), np.float32, True)), x, y)
 
     def __enter__(self):
         return self

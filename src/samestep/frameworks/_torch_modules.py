@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from collections import namedtuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -101,77 +102,84 @@ class Watcher(TorchFunctionMode):
 
     def __init__(self, model: Any, keep: bool) -> None:
         super().__init__()
-        self.model, self.keep = model, keep
+        self.keep = keep
         self.tensors = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
         self.used: Dict[int, None] = {}
         self.path: List[str] = []
         self.busy = False
-        self.seen: List[
-            List[Any]
-        ] = []  # [name, array, whether a module's, tensor]; tensors are held so that ids stay theirs
-        self.places: Dict[Tuple[int, int], int] = {}
+        self.seen: Dict[Tuple[int, int], _Seen] = {}
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Optional[Dict[str, Any]] = None) -> Any:
-        """Call the function, and note what it returns unless that is a view of something."""
+        """Call the function, and note what it makes of tensors unless that is a view of one."""
         kwargs = kwargs or {}
         if self.busy:
             return func(*args, **kwargs)
         given = list(tensors_in((args, list(kwargs.values()))))
-        for tensor in given:
-            self._use(tensor)
         before = {id(tensor): _version(tensor) for tensor in given}
         outputs = func(*args, **kwargs)
-        name = getattr(func, "__name__", "").strip("_")
-        if self.keep and name and not name.startswith(("get", "set", "empty", "new_empty")):
-            for tensor in tensors_in(outputs):
-                if before.get(id(tensor)) != _version(tensor) and not tensor._is_view():
-                    self._note(self._here(name), tensor, False)
+        made = [tensor for tensor in tensors_in(outputs) if before.get(id(tensor)) != _version(tensor)]
+        if made:
+            self._use(given)
+        if self.keep and given:
+            self._note_function(getattr(func, "__name__", "").strip("_"), made)
         return outputs
 
-    def enter(self, path: str, module: Any) -> None:
+    def enter(self, path: str) -> None:
         """A module's forward begins."""
         self.path.append(path)
 
     def leave(self, path: str, module: Any, outputs: Any) -> None:
-        """A module's forward has ended."""
+        """A module's forward has ended: what it returns has its name, unless a module within it has given it one."""
         self.path.pop()
-        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
-            self._use(tensor)
-        if self.keep and path:
-            for tensor in tensors_in(outputs):
-                self._note(path, tensor, True)
+        self._use([*module.parameters(recurse=False), *module.buffers(recurse=False)])
+        if not self.keep or not path:
+            return
+        for tensor in tensors_in(outputs):
+            known = self.seen.get(_key(tensor))
+            if known is None:
+                self._note(path, path, tensor, True)
+            elif not known.by_module and (known.path + ".").startswith(path + "."):
+                self.seen.pop(_key(tensor))  # in the order in which the module returns it
+                self.seen[_key(tensor)] = known._replace(name=path, by_module=True)
 
     def activations(self) -> Arrays:
         """What was noted, by name; a name that comes again gets #2, #3, …"""
         counts: Dict[str, int] = {}
         found = {}
-        for name, array, _, _ in self.seen:
-            counts[name] = counts.get(name, 0) + 1
-            found[name if counts[name] == 1 else "{}#{}".format(name, counts[name])] = array
+        for seen in self.seen.values():
+            counts[seen.name] = counts.get(seen.name, 0) + 1
+            found[seen.name if counts[seen.name] == 1 else "{}#{}".format(seen.name, counts[seen.name])] = seen.array
         return found
 
-    def _here(self, name: str) -> str:
+    def _use(self, tensors: Sequence[Any]) -> None:
+        for tensor in tensors:
+            if id(tensor) in self.tensors:
+                self.used.setdefault(id(tensor))
+
+    def _note_function(self, name: str, made: Sequence[Any]) -> None:
         path = self.path[-1] if self.path else ""
-        return "{}/{}".format(path, name) if path else name
+        if name and not name.startswith(UNTOLD):
+            for tensor in made:
+                if not tensor._is_view() and _key(tensor) not in self.seen:
+                    self._note("{}/{}".format(path, name) if path else name, path, tensor, False)
 
-    def _use(self, tensor: Any) -> None:
-        if id(tensor) in self.tensors:
-            self.used.setdefault(id(tensor))
-
-    def _note(self, name: str, tensor: Any, by_module: bool) -> None:
-        """Note a tensor once: one that a module returns has the name of the innermost module that does."""
+    def _note(self, name: str, path: str, tensor: Any, by_module: bool) -> None:
         if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_nested:
             return
-        key = (id(tensor), _version(tensor))
-        entry = self.seen[self.places[key]] if key in self.places else None
-        if entry is None:
-            self.busy = True
-            array = tensor_array(tensor)
+        self.busy = True
+        try:
+            self.seen[_key(tensor)] = _Seen(name, path, tensor_array(tensor), by_module, tensor)
+        except RuntimeError:  # of a kind that has no numbers, as within vmap
+            pass
+        finally:
             self.busy = False
-            self.places[key] = len(self.seen)
-            self.seen.append([name, array, by_module, tensor])
-        elif by_module and not entry[2]:
-            entry[0], entry[2] = name, True
+
+
+_Seen = namedtuple(
+    "_Seen", "name path array by_module tensor"
+)  # it holds the tensor, so that no other has its id meanwhile
+UNTOLD = ("get", "set", "empty", "new_empty", "detach", "clone")
+"""Functions whose results tell nothing new, or nothing at all; getters are called __get__."""
 
 
 @contextlib.contextmanager
@@ -192,7 +200,7 @@ def watching(model: Any, keep: bool) -> Iterator[Watcher]:
 
 def _hooks(watcher: Watcher, path: str, module: Any) -> List[Any]:
     return [
-        module.register_forward_pre_hook(lambda module, args: watcher.enter(path, module)),
+        module.register_forward_pre_hook(lambda module, args: watcher.enter(path)),
         module.register_forward_hook(lambda module, args, outputs: watcher.leave(path, module, outputs)),
     ]
 
@@ -207,6 +215,10 @@ def tensors_in(tree: Any) -> Iterator[Any]:
     elif isinstance(tree, (list, tuple)):
         for item in tree:
             yield from tensors_in(item)
+
+
+def _key(tensor: Any) -> Tuple[int, int]:
+    return id(tensor), _version(tensor)
 
 
 def _version(tensor: Any) -> int:

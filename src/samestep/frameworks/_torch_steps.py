@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from functools import partial
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
@@ -134,7 +135,8 @@ def apply_gradients(program: Any, gradients: Arrays, x: Any, y: Any) -> None:
     program's own is run with them, since it may do more to its optimizer than to step it.
     """
     if program.step is not None:
-        with _intercepted(program.optimizers, lambda number, original: _substitute(program, gradients, original)):
+        instead = partial(_substitute, program, gradients)
+        with untouched(program), _intercepted(program.optimizers, instead):
             _make_own_step(program, _uncompiled_step(program), x, y)
         return
     forms = {}
@@ -279,7 +281,7 @@ def _intercepting(number: int, original: Any, instead: Callable[[int, Callable[[
     return step
 
 
-def _substitute(program: Any, gradients: Arrays, original: Callable[[], None]) -> None:
+def _substitute(program: Any, gradients: Arrays, number: int, original: Callable[[], None]) -> None:
     """Step with these gradients, in the form in which the optimizer would have had its own."""
     for name, parameter in program.parameters.items():
         parameter.grad = _as_given(gradients[name], parameter, parameter.grad)

@@ -70,6 +70,7 @@ class Program:
 def load(built: Program, x: np.ndarray) -> Program:
     """The program for what build() returned, its tensors in the order in which a forward pass on the rows x uses them."""
     program = built
+    _make_lazy_tensors(program, x)
     order, is_trained = _order_of_use(program, x), _is_trained(program)
     found = sorted(_tensors(program).items(), key=lambda entry: order.get(entry[0], len(order)))
     program.parameters = {name: tensor for name, tensor in found if is_trained(tensor)}
@@ -267,14 +268,25 @@ def _tensors(program: Program) -> Dict[str, Any]:
     return dict([*_torch_steps.named(program, "parameters"), *_torch_steps.named(program, "buffers")])
 
 
+def _example_pass(program: Program, x: Any) -> None:
+    """An inference pass on the example rows."""
+    floats = next((p.dtype for p in program.plain.parameters() if p.is_floating_point()), torch.float32)
+    with _torch_modules.mode(program.plain, False, program.modes), torch.no_grad(), _torch_steps.uncompiled():
+        _torch_steps.outputs_of(program, program.plain, _torch_steps.to_tensors(program, x, floats), False)
+
+
+def _make_lazy_tensors(program: Program, x: Any) -> None:
+    """Let lazy layers make their tensors, from the random numbers that they would draw in the first step."""
+    tensors = (*program.plain.parameters(), *program.plain.buffers())
+    if any(torch.nn.parameter.is_lazy(tensor) for tensor in tensors):
+        _example_pass(program, x)
+
+
 def _order_of_use(program: Program, x: Any) -> Dict[str, int]:
     """{name: place} of tensors in the order in which an inference pass first uses them; empty if the model cannot run on x."""
-    floats = next((p.dtype for p in program.plain.parameters() if p.is_floating_point()), torch.float32)
     try:
-        with _torch_modules.mode(program.plain, False, program.modes), torch.no_grad(), _torch_steps.untouched(program):
-            x = _torch_steps.to_tensors(program, x, floats)
-            with _torch_steps.uncompiled(), _torch_modules.watching(program.plain, keep=False) as watcher:
-                _torch_steps.outputs_of(program, program.plain, x, False)
+        with _torch_steps.untouched(program), _torch_modules.watching(program.plain, keep=False) as watcher:
+            _example_pass(program, x)
     except Exception:  # registration order will do where example rows do not
         return {}
     names = {id(tensor): name for name, tensor in _tensors(program).items()}
