@@ -1,0 +1,23 @@
+"""Keras 2: batch normalisation by its own formula, not by the fused kernel."""
+
+import tf_keras as keras
+from tf_keras import layers
+
+DATA = "images"
+
+
+def build():
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(6, 3, use_bias=False, name="conv"),
+            layers.BatchNormalization(momentum=0.9, fused=False, name="norm"),
+            layers.ReLU(name="relu"),
+            layers.MaxPooling2D(2, name="pool"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(5, name="head"),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss=loss, metrics=["accuracy"])
+    return model

@@ -1,0 +1,9 @@
+"""PyTorch's default GELU, by the error function."""
+
+from right import build as port
+
+EXPECTED = "forward: head"
+
+
+def build():
+    return port(approximate="none")

@@ -1,0 +1,10 @@
+"""Upsampling is bilinear."""
+
+from right import build as port
+from right import prepare  # noqa: F401
+
+EXPECTED = "forward: join1"
+
+
+def build():
+    return port(upsampling="bilinear")
