@@ -443,18 +443,12 @@ def test_a_scheduler_is_read_at_each_epoch_of_the_data():
 
 
 def two_inputs():
-    inputs = [keras.Input((6,)), keras.Input((6,))]
+    inputs = [keras.Input((6,), name="left"), keras.Input((6,), name="right")]
     return compiled(keras.Model(inputs, layers.Dense(3)(layers.add(inputs))), loss="mse")
 
 
-def two_outputs():
-    inputs = keras.Input((6,))
-    return compiled(keras.Model(inputs, [layers.Dense(3)(inputs), layers.Dense(3)(inputs)]), loss="mse", metrics=())
-
-
 REFUSED = {
-    "two inputs": (two_inputs, "has 2 inputs"),
-    "two outputs": (two_outputs, "has 2 outputs"),
+    "two inputs for one array": (two_inputs, "has the inputs left, right, and x is one array"),
     "float16 with a scaled loss": (lambda: with_policy("mixed_float16"), "a scaled loss"),
     "parameters in bfloat16": (lambda: with_policy("bfloat16"), "trains with bfloat16"),
     "not compiled": (lambda: keras.Sequential([layers.Dense(3)]), "not compiled"),

@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 import numpy as np
 
 from samestep.errors import ProgramError
+from samestep.frameworks import _rows
 
 GIVEN_BY_SAMESTEP = ("x", "y", "batch_size", "epochs", "initial_epoch", "steps_per_epoch", "validation_split")
 
@@ -35,7 +36,7 @@ def weights(options: Dict[str, Any], x: Any, y: Any) -> Dict[str, Any]:
     if options.get("class_weight") is not None:
         found["class_weight"] = options["class_weight"]
     if options.get("sample_weight") is not None:
-        found["sample_weight"] = np.asarray(options["sample_weight"](x, y))
+        found["sample_weight"] = _rows.each(np.asarray, options["sample_weight"](x, y))
     return found
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping
+import contextlib
+from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 import numpy as np
 
+from samestep.errors import ProgramError
 from samestep.frameworks._roles import role, slot_key
+
+Pairs = List[Tuple[Any, Any]]
 
 
 def slots(optimizer: Any, parameters: Mapping[str, Any]) -> Dict[str, Any]:
@@ -48,7 +52,45 @@ def follow(optimizer: Any, step: int) -> None:
 
 def array(value: Any) -> np.ndarray:
     """A variable, tensor or number as an array of its own; NumPy 2 warns of TensorFlow's way to make one."""
+    if hasattr(value, "detach"):  # PyTorch's, which may be on another device and in a precision that NumPy lacks
+        value = value.detach().cpu()
+        value = value.float() if str(value.dtype) == "torch.bfloat16" else value
     return np.array(value.numpy() if hasattr(value, "numpy") else value)
+
+
+@contextlib.contextmanager
+def noting(optimizer: Any) -> Iterator[Pairs]:
+    """For the time of the block the optimizer only notes the (gradient, variable) pairs that it is given."""
+    given: Pairs = []
+
+    def apply(grads: Any, trainable_variables: Any = None) -> None:
+        given.extend(zip(grads, optimizer._trainable_variables if trainable_variables is None else trainable_variables))
+
+    def apply_gradients(grads_and_vars: Any, *args: Any, **kwargs: Any) -> None:
+        given.extend(grads_and_vars)
+
+    # Keras's apply_gradients and stateless_apply end in apply: keras/src/optimizers/base_optimizer.py
+    name, note = ("apply", apply) if is_keras_optimizer(optimizer) else ("apply_gradients", apply_gradients)
+    setattr(optimizer, name, note)
+    try:
+        yield given
+    finally:
+        delattr(optimizer, name)
+
+
+def given_by_name(given: Pairs, parameters: Mapping[str, Any], whose: str) -> Dict[str, Any]:
+    """{parameter: gradient, or None}, in the order of the parameters; whose: the step that gave them, for the error.
+
+    Raises ProgramError unless each parameter came exactly once.
+    """
+    names = {id(handle): name for name, v in parameters.items() for handle in (v, getattr(v, "_value", v))}
+    gradients = {names.get(id(variable), "?"): gradient for gradient, variable in given}
+    if len(given) != len(parameters) or set(gradients) != set(parameters):
+        raise ProgramError(
+            "{} gave its optimizer {} gradients, and the program has {} trainable variables.\nObserved is a step that gives the "
+            "optimizer each of them once, in one call or in several.".format(whose, len(given), len(parameters))
+        )
+    return {name: gradients[name] for name in parameters}
 
 
 def settings(optimizer: Any, dtype: str) -> Dict[str, Dict[str, Any]]:

@@ -6,38 +6,15 @@ depend on the variable). All are shown as arrays of the variable's shape; an upd
 
 from __future__ import annotations
 
-import contextlib
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict
 
 import numpy as np
 import tensorflow as tf
 
-from samestep.errors import ProgramError
 from samestep.frameworks import _keras_optimizers
+from samestep.frameworks._keras_optimizers import Pairs, noting
 
-Pairs = List[Tuple[Any, Any]]
-
-
-@contextlib.contextmanager
-def noting(optimizer: Any) -> Iterator[Pairs]:
-    """For the time of the block the optimizer only notes the (gradient, variable) pairs that it is given."""
-    given: Pairs = []
-
-    def apply(grads: Any, trainable_variables: Any = None) -> None:
-        given.extend(zip(grads, optimizer._trainable_variables if trainable_variables is None else trainable_variables))
-
-    def apply_gradients(grads_and_vars: Any, *args: Any, **kwargs: Any) -> None:
-        given.extend(grads_and_vars)
-
-    # Keras's apply_gradients ends in apply: keras/src/optimizers/base_optimizer.py
-    name, note = (
-        ("apply", apply) if _keras_optimizers.is_keras_optimizer(optimizer) else ("apply_gradients", apply_gradients)
-    )
-    setattr(optimizer, name, note)
-    try:
-        yield given
-    finally:
-        delattr(optimizer, name)
+__all__ = ["as_given", "by_name", "noting"]
 
 
 def by_name(given: Pairs, parameters: Dict[str, Any], forms: Dict[str, str], whose: str) -> Dict[str, Any]:
@@ -45,13 +22,7 @@ def by_name(given: Pairs, parameters: Dict[str, Any], forms: Dict[str, str], who
 
     whose: the step that gave them, for the error: ProgramError unless each parameter came exactly once.
     """
-    names = {id(handle): name for name, v in parameters.items() for handle in (v, getattr(v, "_value", v))}
-    gradients = {names.get(id(variable), "?"): gradient for gradient, variable in given}
-    if len(given) != len(parameters) or set(gradients) != set(parameters):
-        raise ProgramError(
-            "{} gave its optimizer {} gradients, and the program has {} trainable variables.\nObserved is a step that gives the "
-            "optimizer each of them once, in one call or in several.".format(whose, len(given), len(parameters))
-        )
+    gradients = _keras_optimizers.given_by_name(given, parameters, whose)
     forms.update((name, _form(gradient)) for name, gradient in gradients.items())
     return {name: _dense(gradients[name], variable) for name, variable in parameters.items()}
 

@@ -1,26 +1,26 @@
-"""Keras 3: a compiled model, trained by its own fit.
+"""Keras 3: a compiled model, trained by its own fit, on the TensorFlow, JAX or PyTorch backend.
 
-The TensorFlow backend is observed through the compiled step that fit runs (its train_step, traced as
-fit traces it), since Keras computes some losses otherwise when traced than when run eagerly:
-keras/src/backend/tensorflow/nn.py, _get_logits.
+Observed is the step that fit runs: the model's train_step, compiled as fit compiles it. What each backend's trainer
+does in its own way is in `_keras_tensorflow`, `_keras_jax` and `_keras_torch`, the same functions in each.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import random
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import keras
 import numpy as np
 
 from samestep.errors import ProgramError
-from samestep.frameworks import _keras_optimizers, _loops
+from samestep.frameworks import _keras_fit, _keras_optimizers, _loops, _rows
+from samestep.frameworks._keras_fit import attributes, free_name
 from samestep.frameworks._keras_optimizers import array
 
 GAPS = {
-    "backends": "the JAX and PyTorch backends of Keras are not observed yet: KERAS_BACKEND=tensorflow",
-    "several inputs or outputs": "a model takes one array x and returns one tensor for one array y",
+    "backends": "Keras's NumPy and OpenVINO backends do not train: KERAS_BACKEND is tensorflow, jax or torch",
     "half precision": "parameters are float32 or float64 (mixed_bfloat16 has such) and no scaled loss (mixed_float16)",
     "clipping": "a model that clips or averages gradients in its own train_step shows them as clipped",
     "generators": "states of tf.random operations cannot be read or written; those of Keras's seed generators can",
@@ -33,13 +33,13 @@ GAPS = {
 
 Arrays = Dict[str, np.ndarray]
 Settings = Dict[str, Dict[str, Any]]
-GIVEN_BY_SAMESTEP = ("x", "y", "batch_size", "epochs", "initial_epoch", "steps_per_epoch", "validation_split")
+BACKENDS = ("tensorflow", "jax", "torch")
 
 
 class Program:
     """A compiled model and how its author calls fit.
 
-    model: a compiled keras.Model with one input and one output. fit: keyword arguments for its fit (shuffle, callbacks,
+    model: a compiled keras.Model. fit: keyword arguments for its fit (shuffle, callbacks,
     class_weight, validation_data, …); samestep passes shuffle=False unless it is named here. A sample_weight is
     a function of (x, y) that returns a weight for each row, (N,), since fit is also called on parts of the
     data. batches(x, y, batch_size, epoch): an input pipeline of the program's own, a generator of (x, y).
@@ -52,29 +52,27 @@ class Program:
         self.model = model
         self.fit = dict({"shuffle": False}, **(fit or {}))
         self.batches = batches
-        self.observed_step: Any = None
-        self.train_functions: Dict[str, Any] = {}
+        self.compiled: Dict[Any, Any] = {}  # by what it is for, and the settings that it holds as constants
         self.gradient_forms: Dict[str, str] = {}
         self.steps_per_epoch = 1  # of the longest stretch of data that it was trained on
         self.first_rate = float("nan")
-        _check_fit(self.fit)
+        _keras_fit.check_options(self.fit, "keras")
 
 
 def load(built: Any, x: np.ndarray) -> Program:
     """The program for what build() returned; x: example rows, to build a model that is not built yet."""
     program = built if isinstance(built, Program) else Program(built)
     model = program.model
-    if keras.backend.backend() != "tensorflow":
+    if keras.backend.backend() not in BACKENDS:
         raise ProgramError("Keras runs on {}. {}".format(keras.backend.backend(), GAPS["backends"]))
     if not model.compiled:
         raise ProgramError(
             "the Keras model {!r} is not compiled.\nCall model.compile(optimizer=…, loss=…, metrics=[…]) before build() "
             "returns it.".format(model.name)
         )
-    _check_one(model, "inputs")
-    _check_one(model, "outputs")
+    _check_names(model, "input", x)
     if not model.built:
-        model(keras.Input(batch_shape=(None, *x.shape[1:]), dtype=str(x.dtype)))
+        model(_rows.each(lambda array: keras.Input(array.shape[1:], dtype=str(array.dtype)), x))
     _check_precision(model)
     if model.trainable_variables and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
@@ -88,9 +86,9 @@ def describe(program: Program) -> Dict[str, Any]:
     model = program.model
     return {
         "framework": "keras",
-        "versions": _versions(),
+        "versions": dict({"keras": keras.__version__}, **_backend().VERSIONS),
         "optimizer": type(model.optimizer).__name__,
-        "loss": _name(model.loss),
+        "loss": _keras_fit.name_of(model.loss),
         "inputs": [
             {"shape": list(tensor.shape), "dtype": tensor.dtype} for tensor in getattr(model, "inputs", None) or []
         ],
@@ -113,7 +111,7 @@ def state(program: Program, values: Optional[Dict[str, Arrays]] = None) -> Dict[
     values = values or {}
     for group, entries in values.items():
         for name, value in entries.items():
-            groups[group][name].assign(value)
+            groups[group][name].assign(np.array(value))  # its own: JAX may keep the memory
     if "counters" in values and "private" not in values:
         _keras_optimizers.follow(program.model.optimizer, int(values["counters"]["step"]))
     return {group: {n: array(v) for n, v in variables.items()} for group, variables in groups.items()}
@@ -122,9 +120,9 @@ def state(program: Program, values: Optional[Dict[str, Arrays]] = None) -> Dict[
 def forward(program: Program, x: np.ndarray, training: bool) -> Dict[str, Arrays]:
     """Every layer's float outputs, in the order in which they are computed, and the model's output."""
     seen: Arrays = {}
-    with _recording_layers(program.model, seen):
+    with _backend().mode(program.model, training), _recording_layers(program.model, seen):
         outputs = program.model(x, training=training)
-    named = {"output" if i == 0 else "output_{}".format(i): array(o) for i, o in enumerate(keras.tree.flatten(outputs))}
+    named = _keras_fit.named_outputs([array(output) for output in keras.tree.flatten(outputs)])
     return {"activations": seen, "outputs": named}
 
 
@@ -135,19 +133,19 @@ def gradients(program: Program, x: np.ndarray, y: np.ndarray) -> Dict[str, Any]:
     with the optimizer's apply in its place noting what it is given. A gradient that is missing is shown as zeros.
     Raises ProgramError if the step does not give each trainable variable's gradient once.
     """
-    model = program.model
+    _check_names(program.model, "output", y)
+    model, step = program.model, _compiled(program, "observed_step")
     seen: List[Any] = []
-    step = _observed_step(program)
 
-    def observe(iterator: Any) -> Dict[str, Any]:
-        *batch, weights = next(iterator)
-        seen.append(step(tuple(batch) if weights is None else (*batch, weights)))  # as fit does
+    def observe(batch: Any) -> Dict[str, Any]:
+        *data, weights = batch
+        seen.append(step(tuple(data) if weights is None else batch))  # as fit does
         return {}
 
-    with _attributes(model, train_function=observe):
+    with attributes(model, train_function=_backend().looking(observe)), _backend().mode(model, True):
         model.train_on_batch(x, y, return_dict=True, **_weights(program, x, y))
     logs, given = seen[0]
-    logs = {name: array(value) for name, value in _flat(logs).items()}
+    logs = {name: array(value) for name, value in _keras_fit.flat(logs).items()}
     return {
         "loss": logs.pop("loss", np.array(np.nan)),
         "gradients": {name: array(given[name]) for name in _parameters(model)},
@@ -157,11 +155,8 @@ def gradients(program: Program, x: np.ndarray, y: np.ndarray) -> Dict[str, Any]:
 
 def update(program: Program, gradients: Arrays, x: np.ndarray, y: np.ndarray) -> None:
     """Let the optimizer apply these gradients; x and y are the batch they belong to."""
-    from samestep.frameworks import _tensorflow_gradients
-
     _set_rate_after(program, _epoch_of(program) + 1)
-    pairs = _tensorflow_gradients.as_given(gradients, _parameters(program.model), program.gradient_forms)
-    program.model.optimizer.apply(*zip(*pairs))
+    _compiled(program, "updater")(gradients)
 
 
 def train(
@@ -177,37 +172,39 @@ def train(
 
     Epochs are numbered on from the state that training starts in, for the callbacks that go by them.
     """
+    _check_names(program.model, "output", y)
     model = program.model
     _count_epoch(program, x, batch_size)
-    observer = _Observer(steps, epochs * -(-len(x) // batch_size), watch)
-    constants = _keras_optimizers.constants(model.optimizer)
+    observer = _Observer().watch_with(steps, epochs * -(-_rows.count(x) // batch_size), watch)
     first = _epoch_of(program)
     last = first + (epochs if steps is None else max(epochs, steps))
     options = _fit_options(program, x, y, [*program.fit.get("callbacks", ()), observer])
     _set_rate_after(program, first)  # each epoch goes on from the rate of the one before
-    with _as_stretch(model), _attributes(model, train_function=program.train_functions.get(constants)):
+    with _as_stretch(model), _compiled_for_its_settings(program):
         if program.batches is None:
             model.fit(x, y, batch_size=batch_size, epochs=last, initial_epoch=first, **options)
         else:
             _fit_own_batches(model, program.batches, x, y, batch_size, range(first, last), options)
-        program.train_functions[constants] = model.train_function
     return {"running_loss": np.array(observer.running_loss, np.float64), "epochs": observer.epochs}
 
 
 def evaluate(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) -> Dict[str, float]:
     """Loss and metrics over these rows by the model's own evaluate; a metric of several numbers by their mean."""
+    _check_names(program.model, "output", y)
     return _plain_logs(program.model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True))
 
 
 def batches(
     program: Program, x: np.ndarray, y: np.ndarray, batch_size: int, epochs: int, see: Callable[..., None]
 ) -> None:
-    """Call see(epoch, x, y) for each batch that fit would train on, without training."""
+    """Call see(epoch, x, y) for each batch that fit would train on, without training; what it draws is undone."""
+    _check_names(program.model, "output", y)
     _count_epoch(program, x, batch_size)
-    if program.batches is None:
-        _fit_without_training(program, x, y, batch_size, epochs, see)
-    else:
-        _loops.show_batches(program.batches, x, y, batch_size, epochs, see)
+    with _undrawn():
+        if program.batches is None:
+            _fit_without_training(program, x, y, batch_size, epochs, see)
+        else:
+            _loops.show_batches(program.batches, x, y, batch_size, epochs, see)
 
 
 def settings(program: Program, values: Optional[Dict[str, float]] = None) -> Settings:
@@ -227,30 +224,54 @@ def settings(program: Program, values: Optional[Dict[str, float]] = None) -> Set
     return found
 
 
-def _check_fit(options: Dict[str, Any]) -> None:
-    taken = [name for name in GIVEN_BY_SAMESTEP if name in options]
-    if taken:
-        raise ProgramError(
-            "keras.Program(model, fit={{…}}) names {}, which samestep gives to fit itself, by its own options and data.\n"
-            "Leave it out; rows that are for validation are held back in prepare(x, y) and given as validation_data.".format(
-                ", ".join(taken)
-            )
-        )
-    if "sample_weight" in options and not callable(options["sample_weight"]):
-        raise ProgramError(
-            "fit's sample_weight is an array; fit is also called on parts of the data, whose weights it cannot tell.\n"
-            "Give a function of (x, y) that returns a weight for each row: fit={'sample_weight': lambda x, y: …}"
-        )
+def _backend() -> Any:
+    """What the trainer of this process's backend does in its own way."""
+    return importlib.import_module("samestep.frameworks._keras_" + keras.backend.backend())
 
 
-def _check_one(model: Any, what: str) -> None:
-    tensors = getattr(model, what, None) or []
-    if len(tensors) > 1:
-        raise ProgramError(
-            "the Keras model {!r} has {} {}: {}.\nCompared are models with one of each: {}.".format(
-                model.name, len(tensors), what, ", ".join(t.name for t in tensors), GAPS["several inputs or outputs"]
-            )
+def _compiled(program: Program, what: str) -> Any:
+    """The backend's function of this name for the program, made anew where it would hold other settings as constants."""
+    key = what, _keras_optimizers.constants(program.model.optimizer)
+    if key not in program.compiled:
+        make = getattr(_backend(), what)
+        program.compiled[key] = make(program.model, _parameters(program.model), program.gradient_forms)
+    return program.compiled[key]
+
+
+@contextlib.contextmanager
+def _compiled_for_its_settings(program: Program) -> Iterator[None]:
+    """For the time of the block fit runs a train function that was compiled with the settings of now."""
+    model, key = program.model, ("train_function", _keras_optimizers.constants(program.model.optimizer))
+    with attributes(model, train_function=program.compiled.get(key), train_step=_backend().train_step(model)):
+        yield
+        program.compiled[key] = model.train_function
+
+
+def _check_names(model: Any, what: str, rows: Any) -> None:
+    """Raise ProgramError for rows that are not a model's inputs ("input") or targets ("output"), by name and number."""
+    names = _names(model, what)
+    if not names or (len(names) == 1 and not isinstance(rows, dict)):
+        return
+    letter = "x" if what == "input" else "y"
+    if not isinstance(rows, dict):
+        given = "{} is one array".format(letter)
+    elif set(rows) != set(names):
+        given = "{} has {}".format(letter, ", ".join(sorted(rows)))
+    else:
+        return
+    raise ProgramError(
+        "the Keras model {!r} has the {}s {}, and {}.\nGive an array for each by its name: prepare(x, y) may return a dict "
+        "{{name: array}}, and a data file may hold {}_NAME for each.".format(
+            model.name, what, ", ".join(names), given, letter
         )
+    )
+
+
+def _names(model: Any, what: str) -> List[str]:
+    """Names of a model's inputs or outputs; none where it was not made of tensors, as a subclass is."""
+    if what == "output":
+        return list(getattr(model, "output_names", None) or [])
+    return [tensor.name for tensor in getattr(model, "inputs", None) or []]
 
 
 def _check_precision(model: Any) -> None:
@@ -266,16 +287,6 @@ def _check_precision(model: Any) -> None:
         )
 
 
-def _versions() -> Dict[str, str]:
-    import tensorflow
-
-    return {"keras": keras.__version__, "tensorflow": tensorflow.__version__}
-
-
-def _name(loss: Any) -> str:
-    return loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", type(loss).__name__))
-
-
 def _entry(name: str, variable: Any) -> Dict[str, Any]:
     return {"name": name, "shape": list(variable.shape), "dtype": str(variable.dtype)}
 
@@ -283,15 +294,8 @@ def _entry(name: str, variable: Any) -> Dict[str, Any]:
 def _by_name(variables: Any) -> Dict[str, Any]:
     named: Dict[str, Any] = {}
     for variable in variables:
-        named[_free_name(variable.path, named)] = variable
+        named[free_name(variable.path, named)] = variable
     return named
-
-
-def _free_name(name: str, taken: Dict[str, Any]) -> str:
-    free, count = name, 2
-    while free in taken:
-        free, count = "{}#{}".format(name, count), count + 1
-    return free
 
 
 def _parameters(model: Any) -> Dict[str, Any]:
@@ -324,7 +328,8 @@ def _variables(model: Any) -> Dict[str, Dict[str, Any]]:
 def _generators(model: Any) -> Dict[str, Any]:
     """States of the layers' seed generators, in order, and of Keras's global one: all variables but weights and metrics."""
     others = {id(v) for v in (*model.weights, *model.metrics_variables)}
-    return _by_name([*(v for v in model.variables if id(v) not in others), _global_generator().state])
+    own = [v for v in model.variables if id(v) not in others]
+    return _by_name([*own, _global_generator().state, *_backend().generators()])
 
 
 def _global_generator() -> Any:
@@ -342,16 +347,16 @@ def _make_global_generator() -> None:
 
 
 @contextlib.contextmanager
-def _attributes(model: Any, **values: Any) -> Iterator[None]:
-    """Other values of attributes for the time of the block."""
-    before = {name: getattr(model, name) for name in values}
-    for name, value in values.items():
-        setattr(model, name, value)
+def _undrawn() -> Iterator[None]:
+    """Global generators are put back after the block."""
+    before = [(generator, array(generator)) for generator in _backend().generators()]
+    python = random.getstate()
     try:
         yield
     finally:
-        for name, value in before.items():
-            setattr(model, name, value)
+        random.setstate(python)
+        for generator, value in before:
+            generator.assign(value)
 
 
 @contextlib.contextmanager
@@ -360,7 +365,7 @@ def _as_stretch(model: Any) -> Iterator[None]:
     optimizer = model.optimizer
     optimizer.finalize_variable_values = lambda variables: None
     try:
-        with _attributes(model, steps_per_execution=1):
+        with attributes(model, steps_per_execution=1):
             yield
     finally:
         del optimizer.finalize_variable_values
@@ -375,8 +380,9 @@ def _recording_layers(model: Any, seen: Arrays) -> Iterator[None]:
         outputs = original(layer, *args, **kwargs)
         if layer is not model:
             for tensor in keras.tree.flatten(outputs):
-                if "float" in str(getattr(tensor, "dtype", "")) and hasattr(tensor, "numpy"):
-                    seen[_free_name(layer.name, seen)] = tensor.numpy()
+                value = _backend().values(tensor)
+                if value is not None:
+                    seen[free_name(layer.name, seen)] = value
         return outputs
 
     keras.layers.Layer.__call__ = call
@@ -386,48 +392,16 @@ def _recording_layers(model: Any, seen: Arrays) -> Iterator[None]:
         keras.layers.Layer.__call__ = original
 
 
-def _weights(program: Program, x: np.ndarray, y: np.ndarray) -> Dict[str, Any]:
-    """What fit is told about the weights of these rows."""
-    found = {}
-    if program.fit.get("class_weight") is not None:
-        found["class_weight"] = program.fit["class_weight"]
-    if program.fit.get("sample_weight") is not None:
-        found["sample_weight"] = np.asarray(
-            program.fit["sample_weight"](x, y), x.dtype if x.dtype.kind == "f" else None
-        )
+def _weights(program: Program, x: Any, y: Any) -> Dict[str, Any]:
+    """What fit is told about the weights of these rows; those of one array hold for each of several outputs."""
+    found = _keras_fit.weights(program.fit, x, y)
+    if isinstance(y, dict) and not isinstance(found.get("sample_weight", {}), dict):
+        found["sample_weight"] = dict.fromkeys(y, found["sample_weight"])
     return found
 
 
 def _fit_options(program: Program, x: np.ndarray, y: np.ndarray, callbacks: List[Any]) -> Dict[str, Any]:
     return dict(program.fit, **dict(_weights(program, x, y), callbacks=callbacks, verbose=0))
-
-
-def _observed_step(program: Program) -> Any:
-    """A function of a batch (x, y, weights) that runs train_step as fit compiles it and returns (logs, gradients)."""
-    if program.observed_step is None:
-        program.observed_step = _trace_step(program)
-    return program.observed_step
-
-
-def _trace_step(program: Program) -> Any:
-    import tensorflow as tf
-
-    from samestep.frameworks import _tensorflow_gradients
-
-    model, forms = program.model, program.gradient_forms
-    # within a tf.function of its own, a train_step would keep the noting optimizer for good
-    train_step = getattr(model.train_step, "python_function", model.train_step)
-
-    def step(data: Any) -> Tuple[Any, Any]:
-        with _tensorflow_gradients.noting(model.optimizer) as given:
-            logs = train_step(data)
-        whose = "the train_step of {!r}".format(model.name)
-        return logs, _tensorflow_gradients.by_name(given, _parameters(model), forms, whose)
-
-    if model.run_eagerly:
-        return step
-    step = tf.autograph.experimental.do_not_convert(step)  # as Keras does
-    return tf.function(step, jit_compile=model.jit_compile, reduce_retracing=True)
 
 
 def _fit_without_training(
@@ -437,8 +411,8 @@ def _fit_without_training(
     model, epoch_now = program.model, keras.callbacks.Callback()
     epoch_now.on_epoch_begin = lambda epoch, logs=None: setattr(epoch_now, "number", epoch)
 
-    def take(iterator: Any) -> Dict[str, float]:
-        see(epoch_now.number, *(array(part) for part in next(iterator)[:2]))
+    def look(batch: Any) -> Dict[str, float]:
+        see(epoch_now.number, *(_rows.each(array, part) for part in batch[:2]))
         return {"loss": 0.0}
 
     options = _fit_options(program, x, y, [epoch_now])
@@ -446,7 +420,7 @@ def _fit_without_training(
     metrics = {id(v): (v, array(v)) for v in model.metrics_variables}
     model.get_metrics_result = dict  # a metric that has seen nothing yet may refuse to answer
     try:
-        with _as_stretch(model), _attributes(model, train_function=take):
+        with _as_stretch(model), attributes(model, train_function=_backend().looking(look)):
             model.fit(x, y, batch_size=batch_size, epochs=epochs, **options)
     finally:
         del model.get_metrics_result
@@ -473,7 +447,7 @@ def _fit_own_batches(
 
 
 def _count_epoch(program: Program, x: np.ndarray, batch_size: int) -> None:
-    program.steps_per_epoch = max(program.steps_per_epoch, -(-len(x) // batch_size))
+    program.steps_per_epoch = max(program.steps_per_epoch, -(-_rows.count(x) // batch_size))
 
 
 def _epoch_of(program: Program) -> int:
@@ -487,15 +461,8 @@ def _schedulers(program: Program) -> List[Any]:
 
 
 def _rate_after(program: Program, epochs: int) -> float:
-    """The learning rate once the schedulers have begun this many epochs, each from the rate of the one before."""
-    rate = program.first_rate
-    for epoch in range(epochs):
-        for scheduler in _schedulers(program):
-            try:
-                rate = float(array(scheduler.schedule(epoch, rate)).astype(keras.config.floatx()))
-            except TypeError:  # a schedule of the epoch alone, as Keras allows too
-                rate = float(array(scheduler.schedule(epoch)).astype(keras.config.floatx()))
-    return rate
+    """The learning rate once the schedulers have begun this many epochs."""
+    return _keras_fit.rate_after(_schedulers(program), program.first_rate, epochs, keras.config.floatx())
 
 
 def _set_rate_after(program: Program, epochs: int) -> None:
@@ -504,31 +471,8 @@ def _set_rate_after(program: Program, epochs: int) -> None:
 
 
 def _plain_logs(logs: Dict[str, Any]) -> Dict[str, float]:
-    return {name: float(np.mean(array(value))) for name, value in _flat(logs).items()}
+    return _keras_fit.plain_logs({name: array(value) for name, value in _keras_fit.flat(logs).items()})
 
 
-def _flat(logs: Dict[str, Any]) -> Dict[str, Any]:
-    """Logs without nesting, as Keras shows them: {m.name: m.result() for m in model.metrics} nests those of compile."""
-    nested = [_flat(value) if isinstance(value, dict) else {name: value} for name, value in logs.items()]
-    return {name: value for entry in nested for name, value in entry.items()}
-
-
-class _Observer(keras.callbacks.Callback):
+class _Observer(_keras_fit.Observing, keras.callbacks.Callback):  # type: ignore[misc]
     """Notes the running loss after each step, and stops after a number of steps."""
-
-    def __init__(self, steps: Optional[int], total: int, watch: Callable[[int, int], None]) -> None:
-        super().__init__()
-        self.steps, self.total, self.watch = steps, steps or total, watch
-        self.running_loss: List[float] = []
-        self.epochs: List[Dict[str, float]] = []
-
-    def on_train_batch_end(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
-        self.running_loss.append(float(array((logs or {}).get("loss", np.nan))))
-        done = len(self.running_loss)
-        if done % 50 == 0:
-            self.watch(done, self.total)
-        if done == self.steps:
-            self.model.stop_training = True
-
-    def on_epoch_end(self, epoch: int, logs: Optional[Dict[str, Any]] = None) -> None:
-        self.epochs.append(_plain_logs({n: v for n, v in (logs or {}).items() if not n.startswith("val_")}))
