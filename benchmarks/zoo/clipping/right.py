@@ -2,7 +2,6 @@
 
 import jax
 import optax
-from jax import nn
 from jax import numpy as jnp
 
 from samestep.frameworks.jax import Program

@@ -1,5 +1,7 @@
 """Base TensorFlow 2: the same step."""
 
+import itertools
+
 import numpy as np
 import tensorflow as tf
 
@@ -8,7 +10,7 @@ from samestep.frameworks.tensorflow import Program
 
 def variables_of(name, *sizes):
     made = []
-    for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for number, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
         kernel = np.random.normal(0, inputs**-0.5, (inputs, outputs)).astype(np.float32)
         made.append(tf.Variable(kernel, name=f"{name}{number}_kernel"))
         made.append(tf.Variable(tf.zeros(outputs), name=f"{name}{number}_bias"))
