@@ -1,5 +1,7 @@
 """What is seen of PyTorch models: what their tensors mean, and what they compute on the way to their outputs."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,8 @@ from torch.nn import functional
 from samestep.frameworks import torch as adapter
 from samestep.frameworks.torch import Program
 
+pytestmark = pytest.mark.filterwarnings("ignore:CUDA initialization")  # as in test_torch_programs
+sys.modules.setdefault("triton", None)  # its LLVM ends a process that has TensorFlow's; nothing here compiles for a GPU
 rng = np.random.default_rng(0)
 
 

@@ -1,5 +1,7 @@
 """PyTorch programs as people write them: observation changes nothing, and each mutant is found in the stage that it alters."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,13 @@ from samestep.frameworks import seed_frameworks
 from samestep.frameworks.torch import Program
 from samestep.matching import floor
 
-pytestmark = pytest.mark.filterwarnings("ignore:Sparse invariant checks")  # of torch.optim's own sparse gradients
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Sparse invariant checks"),  # of torch.optim's own sparse gradients
+    pytest.mark.filterwarnings(
+        "ignore:CUDA initialization"
+    ),  # of torch.compile, where TensorFlow has looked for a GPU first
+]
+sys.modules.setdefault("triton", None)  # its LLVM ends a process that has TensorFlow's; nothing here compiles for a GPU
 rng = np.random.default_rng(0)
 X = rng.normal(size=(56, 6)).astype(np.float32)
 Y = (X[:, 0] > 0) + (X[:, 1] > 0).astype(np.int64)
