@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -71,14 +72,31 @@ def match_each(
 ) -> list[MatchResult]:
     """One experiment in several frameworks, each against the first; the arguments are those of match."""
     first, *others = in_frameworks(experiment, frameworks)
-    results = []
+    tasks = []
     for number, other in enumerate(others):
 
         def show(doing: str, fraction: float, number: int = number, label: str = other.label) -> None:
             progress(f"{label}: {doing}", (number + fraction) / len(others))
 
         options = _Options(experiment, None, data, batch_size, epochs, steps, seed, own_init, None, timeout, show)
-        results.append(_compare(options.task((first, other), (None, None))))
+        tasks.append(options.task((first, other), (None, None)))
+    return _compare_each(tasks)
+
+
+def _compare_each(tasks: Sequence[_Task]) -> list[MatchResult]:
+    """The results of tasks with one left program, which serves them all; the next right one starts while one is compared."""
+    results = []
+    with ExitStack() as running:
+        left = running.enter_context(tasks[0].start(0))
+        rights = [running.enter_context(tasks[0].start(1))]
+        left.receive()
+        start = left.ask("state")
+        for task, following in zip(tasks, [*tasks[1:], None], strict=True):
+            rights += [running.enter_context(following.start(1))] if following else []
+            with rights.pop(0) as right:
+                right.receive()
+                results.append(_Match(task, (left, right)).run())
+            left.ask("state", values=start)
     return results
 
 
