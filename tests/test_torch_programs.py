@@ -620,6 +620,23 @@ def test_a_generator_of_the_models_own_is_put_back_too():
     assert list(worker.ask("state")["generators"]) == ["cpu", "generator"]
 
 
+class Annealed(Small):
+    """It counts its passes in training, and multiplies noise down by the count."""
+
+    def __init__(self):
+        super().__init__()
+        self.passes = 0
+
+    def forward(self, x):
+        self.passes += self.training
+        return super().forward(x + torch.randn_like(x) / (1 + self.passes))
+
+
+def test_what_a_module_counts_in_an_attribute_is_put_back_too():
+    model = Annealed()
+    assert_learned(observed(built(net=Annealed)), by_hand(model, adam(model)))
+
+
 def test_modules_stay_in_the_modes_that_they_were_built_with():
     def build():
         model = Net()
@@ -754,19 +771,25 @@ def test_seeding_frameworks_seeds_pytorch():
 
 
 class Lion(optim.Optimizer):
-    """Chen et al. 2023, as one would write it oneself."""
+    """Chen et al. 2023, as one would write it oneself, with a rate that falls with a count of its own."""
 
     def __init__(self, params, lr=0.01, betas=(0.9, 0.99)):
         super().__init__(params, {"lr": lr, "betas": betas})
+        self.count = 0
 
     @torch.no_grad()
     def step(self, closure=None):
+        self.count += 1
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is None:
                     continue
                 average = self.state[p].setdefault("average", torch.zeros_like(p))
-                p.sub_(group["lr"] * (group["betas"][0] * average + (1 - group["betas"][0]) * p.grad).sign())
+                p.sub_(
+                    group["lr"]
+                    / self.count**0.5
+                    * (group["betas"][0] * average + (1 - group["betas"][0]) * p.grad).sign()
+                )
                 average.mul_(group["betas"][1]).add_(p.grad, alpha=1 - group["betas"][1])
 
 

@@ -38,8 +38,7 @@ def device(program: Any) -> Any:
 
 def outputs_of(program: Any, model: Any, x: Any, training: bool) -> Any:
     """What the model returns for rows x, an array or keyword arguments."""
-    if training:
-        _randomness.begin(program.updates)
+    _randomness.begin(program.updates if training else -1)
     return model(**x) if isinstance(x, dict) else model(x)
 
 

@@ -38,6 +38,11 @@ def as_array(value: Any) -> np.ndarray:
     return tensor_array(value) if torch.is_tensor(value) else np.array(value)
 
 
+def numbers_of(holder: Any) -> Dict[str, Any]:
+    """The public attributes of an object that are numbers: it may count by them."""
+    return {n: v for n, v in vars(holder).items() if type(v).__name__ in NUMBERS and n != "training" and n[0] != "_"}
+
+
 def is_scheduler(value: Any) -> bool:
     """Whether this is a learning-rate scheduler: it steps, and it has an optimizer."""
     return hasattr(value, "step") and hasattr(value, "optimizer")

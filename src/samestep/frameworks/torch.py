@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
 
 from samestep.errors import ProgramError
 from samestep.frameworks import _loops, _rows, _torch_modules, _torch_optimizers, _torch_schedulers, _torch_steps
-from samestep.frameworks._torch_optimizers import Ratios, Slots, fill
-from samestep.frameworks._torch_trees import as_array, tensor_array
+from samestep.frameworks._torch_optimizers import Ratios
+from samestep.frameworks._torch_slots import Slots, fill
+from samestep.frameworks._torch_trees import as_array, flat, numbers_of, put_back, tensor_array
 
 GAPS = {
     "half precision": "parameters are float32 or float64; torch.autocast within such a model is observed, a GradScaler is not",
@@ -78,7 +79,8 @@ def load(built: Program, x: np.ndarray) -> Program:
     program.buffers = [name for name, is_float in rest if is_float]
     program.counts = [name for name, is_float in rest if not is_float]
     _check_precision(program)
-    program.slots = [Slots(optimizer, program.parameters) for optimizer in program.optimizers]
+    with _torch_steps.untouched(program):
+        program.slots = [Slots(optimizer, program.parameters) for optimizer in program.optimizers]
     program.updates = max([slots.updates() for slots in program.slots], default=0)
     program.positions = {program.updates: _torch_schedulers.position(program)}
     return program
@@ -341,10 +343,18 @@ def _read(program: Program) -> Dict[str, Arrays]:
     }
 
 
+def _own_modules(program: Program) -> List[Tuple[str, Any]]:
+    """The modules of classes that are not PyTorch's, and may count passes or anneal in attributes."""
+    modules = program.plain.named_modules()
+    return [(path, module) for path, module in modules if not type(module).__module__.startswith("torch.")]
+
+
 def _read_private(program: Program, tensors: Dict[str, Any]) -> Arrays:
     found = {"buffer." + name: tensor_array(tensors[name]) for name in program.counts}
     for number, slots in enumerate(program.slots):
         found.update(slots.read_rest("optimizer.{}".format(number)))
+    for path, module in _own_modules(program):
+        found.update(flat(numbers_of(module), "module." + path))
     if program.step is not None:  # it may accumulate gradients over calls
         held = {name: p.grad for name, p in program.parameters.items() if p.grad is not None}
         found.update({"gradient." + name: tensor_array(gradient) for name, gradient in held.items()})
@@ -356,6 +366,8 @@ def _write_private(program: Program, private: Arrays, tensors: Dict[str, Any]) -
         fill(tensors[name], private["buffer." + name])
     for number, slots in enumerate(program.slots):
         slots.write_rest("optimizer.{}".format(number), private)
+    for path, module in _own_modules(program):
+        vars(module).update(put_back(numbers_of(module), "module." + path, private))
     if program.step is not None:
         for name, parameter in program.parameters.items():
             gradient = private.get("gradient." + name)
