@@ -12,7 +12,7 @@ OLD := .venv-tensorflow1
 # pyenv's own interpreters come first: its python3.7 on the PATH may be a shim that refuses to run
 OLD_PYTHON ?= $(firstword $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.7.*/bin/python3.7) python3.7)
 
-.PHONY: match test lint lock clean old-python old-tensorflow
+.PHONY: match test lint docs lock clean old-python old-tensorflow
 
 match: $(VENV)/.match
 	$(BIN)/samestep match mnist-softmax --data $(DATA)
@@ -37,6 +37,11 @@ $(VENV)/.test: requirements/test.txt plugins/samestep-numpy/pyproject.toml $(VEN
 	$(PIP) -r requirements/torch-cpu.txt 2>/dev/null || $(PIP) -r requirements/torch.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable plugins/samestep-numpy
 	touch $@
+
+# Write the page of frameworks anew from what the adapters declare.
+docs: $(VENV)/.match
+	$(BIN)/python -m samestep.report.frameworks $(addprefix requirements/,test.txt torch.txt tensorflow1.txt) \
+	    > docs/reference/frameworks.md
 
 old-python:
 	@$(OLD_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 7))' || { \

@@ -10,6 +10,7 @@ import pytest
 from typer.main import get_command
 
 from samestep.cli import app
+from samestep.frameworks import FUNCTIONS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -30,14 +31,18 @@ def shown(page: Path) -> list[tuple[str, list[str]]]:
     return commands
 
 
-def with_output(page: Path) -> list[tuple[str, list[str]]]:
-    return [(command, output) for command, output in shown(page) if command.startswith("samestep") and output]
+def with_output(page: Path, program: str = "samestep") -> list[tuple[str, list[str]]]:
+    return [(command, output) for command, output in shown(page) if command.split()[0] == program and output]
+
+
+def write_programs(page: Path, folder: Path) -> None:
+    for name, text in PROGRAM.findall(page.read_text(encoding="utf-8")):
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if with_output(p)], ids=lambda page: page.name)
 def test_commands_shown_with_their_output_give_that_verdict(page: Path, tmp_path: Path) -> None:
-    for name, text in PROGRAM.findall(page.read_text(encoding="utf-8")):
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    write_programs(page, tmp_path)
     for command, output in with_output(page):
         arguments = shlex.split(command)[1:]
         run = subprocess.run(
@@ -49,6 +54,30 @@ def test_commands_shown_with_their_output_give_that_verdict(page: Path, tmp_path
         differences = [line for line in output if line.startswith("First difference")]
         for line in differences:
             assert line.rstrip("…") in run.stdout
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if with_output(p, "python")], ids=lambda page: page.name)
+def test_python_commands_shown_with_their_output_print_these_lines(page: Path, tmp_path: Path) -> None:
+    write_programs(page, tmp_path)
+    for command, output in with_output(page, "python"):
+        arguments = [sys.executable, *shlex.split(command)[1:]]
+        run = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+        assert run.returncode == 0, run.stdout + run.stderr
+        for line in output:
+            assert line.rstrip("…") in run.stdout
+
+
+def test_what_is_quoted_of_the_example_of_an_adapter_is_in_it() -> None:
+    page = (ROOT / "docs" / "how-to" / "add-a-framework.md").read_text(encoding="utf-8")
+    files = [
+        (ROOT / "plugins" / "samestep-numpy" / name).read_text() for name in ("samestep_numpy.py", "pyproject.toml")
+    ]
+    quoted = re.findall(r"```(?:python|toml)\n(.*?)```", page, re.DOTALL)
+    assert len(quoted) >= 5
+    for text in quoted:
+        assert any(text in file for file in files), text
+    for name, parameters in FUNCTIONS.items():
+        assert re.search(rf"`{name}\({', '.join(parameters)}(=None)?\)`", page), name
 
 
 def test_make_commands_of_the_readme_are_targets_of_the_makefile() -> None:

@@ -56,7 +56,6 @@ ASPECTS = {
     "own step": "a training step that its author wrote",
     "own batches": "an input pipeline of the program's own",
     "schedules": "the learning rate at steps that were not trained to",
-    "half precision": "parameters of 16 bits",
 }
 """What an adapter shows of a program. What one does not, or not of every program, is in its GAPS under that name."""
 
