@@ -110,9 +110,12 @@ class Sides:
 
     def _converted(self, role: str) -> list[tuple[str, float]]:
         """Roles that hold the same times a factor: momentum with the learning rate inside or outside."""
+        inverse = 1 / self.rate if self.rate else 0.0
         factor = {
             "momentum": ("rated_momentum", -self.rate),
-            "rated_momentum": ("momentum", -1 / self.rate if self.rate else 0.0),
+            "rated_momentum": ("momentum", -inverse),
+            "unrated_update": ("rated_update", self.rate),
+            "rated_update": ("unrated_update", inverse),
         }
         return [factor[role]] if role in factor else []
 
