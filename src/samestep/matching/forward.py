@@ -23,15 +23,18 @@ LINKS: dict[str, Callable[[Array], Array]] = {
 """A program may return logits where its twin returns probabilities: the same network, if the loss agrees."""
 
 
-def compare_forward(left: Reaction, right: Reaction, mode: str, step: int) -> list[Comparison]:
+def compare_forward(
+    left: Reaction, right: Reaction, layers: Callable[[], tuple[Reaction, Reaction]], mode: str, step: int
+) -> list[Comparison]:
     """Compare the outputs in one mode; where they differ, name the first layer that has no twin.
 
-    The side with fewer tensors is walked along, since the other may only be made of smaller parts.
+    layers: how both sides' layers react, looked at only then. The side with fewer tensors is walked along, since the
+    other may only be made of smaller parts.
     """
     outputs = _compare_outputs(left, right, mode, step)
     if all(c.times_floor < floor.ROUNDING for c in outputs):
         return outputs
-    culprit = _culprit(left, right, f"activations {mode}|", step)
+    culprit = _culprit(*layers(), step)
     return [culprit] if culprit is not None else outputs
 
 
@@ -85,14 +88,14 @@ def _quick(left: Reaction, key: str, other: Array) -> float:
     return floor.times_floor(left.seen[key], [sibling[key] for sibling in left.siblings], other)
 
 
-def _culprit(left: Reaction, right: Reaction, kind: str, step: int) -> Comparison | None:
+def _culprit(left: Reaction, right: Reaction, step: int) -> Comparison | None:
     """The first layer that differs: the first tensor without a twin where the other side has one without a twin too.
 
     Walked along is the side with fewer tensors, and only what lies between the same twins on both sides is compared.
     """
-    keys = _keys(left, kind), _keys(right, kind)
-    seen = {key: left.seen[key] for key in keys[0]}, {key: right.seen[key] for key in keys[1]}
-    found = twins.find(*seen, lambda key, array: _quick(left, key, array), floor.ROUNDING)
+    left.grow(floor.DRAWS)
+    keys = list(left.seen), list(right.seen)
+    found = twins.find(left.seen, right.seen, lambda key, array: _quick(left, key, array), floor.ROUNDING)
     coarser = 0 if len(keys[0]) <= len(keys[1]) else 1
     links = {(t.left, t.right)[coarser]: (t.left, t.right)[1 - coarser] for t in found}
     for key in keys[coarser]:

@@ -89,10 +89,20 @@ def watch_passes(worker: Worker, state: State, batch: Batch) -> Look:
             {f"metrics|{name}": np.asarray(np.mean(value), np.float32) for name, value in step["metrics"].items()}
         )
         for mode in ("training", "inference"):
-            passed = worker.ask("forward", x=x, training=mode == "training")
-            seen.update(_keyed(f"activations {mode}", passed["activations"]))
+            passed = worker.ask("forward", x=x, training=mode == "training", activations=False)
             seen.update(_keyed(f"outputs {mode}", passed["outputs"]))
         return seen
+
+    return look
+
+
+def watch_layers(worker: Worker, state: State, batch: Batch, mode: str) -> Look:
+    """Look at what every layer gives in one mode, at this state on this batch."""
+
+    def look(rng: np.random.Generator | None) -> Observation:
+        here, x = _moved_start(state, batch, rng)
+        worker.ask("state", values=here)
+        return _keyed("activations", worker.ask("forward", x=x, training=mode == "training")["activations"])
 
     return look
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -20,6 +21,7 @@ from samestep.matching.reaction import (
     borrow_moves,
     distance,
     watch_evaluation,
+    watch_layers,
     watch_passes,
     watch_step,
     watch_update,
@@ -37,10 +39,14 @@ PROBES = (0, 1, 10, 100, 1000, 10000)
 
 @dataclass(frozen=True)
 class Moment:
-    """One state and batch, and what both programs show there; updates: None where one cannot be seen by itself."""
+    """One state and batch, and what both programs show there.
+
+    layers: gives what every layer shows in one mode, at its own cost. updates: None where one cannot be seen by itself.
+    """
 
     step: int
     passes: Both
+    layers: Callable[[str], Both]
     updates: Both | None
     steps: Both
     evaluations: Both
@@ -76,6 +82,12 @@ def observe(
         ]
         return Reaction(looks[0], rng), Reaction(lambda rng: sides.seen_as_left(looks[1](rng)), rng)
 
+    def layers(mode: str) -> Both:
+        found = both(watch_layers, batches, (mode, mode))
+        for reaction in found:
+            reaction.most = floor.DRAWS  # activations are many, and what they name is known to differ already
+        return found
+
     whole = bool(sides.lacking("update"))
     passes = both(watch_passes, batches)
     steps = both(watch_step, batches, (whole, whole))
@@ -86,7 +98,8 @@ def observe(
         for step_of_side, update_of_side in zip(steps, updates, strict=True):
             update_of_side.grow(floor.DRAWS)
             borrow_moves(step_of_side, update_of_side)
-    return Moment(step, passes, updates, steps, both(watch_evaluation, (rows, rows), (batch_size, batch_size)))
+    evaluations = both(watch_evaluation, (rows, rows), (batch_size, batch_size))
+    return Moment(step, passes, layers, updates, steps, evaluations)
 
 
 def judge_alignment(sides: Sides) -> Judged:
@@ -115,7 +128,12 @@ def judge_forward(moments: Sequence[Moment]) -> Judged:
     """Outputs in training and in inference mode, and the first layer that differs."""
     return judge(
         "forward",
-        (c for m in moments for mode in ("training", "inference") for c in compare_forward(*m.passes, mode, m.step)),
+        (
+            comparison
+            for m in moments
+            for mode in ("training", "inference")
+            for comparison in compare_forward(*m.passes, partial(m.layers, mode), mode, m.step)
+        ),
     )
 
 

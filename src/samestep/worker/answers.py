@@ -65,8 +65,10 @@ class Session:
     def do_state(self, values: dict[str, Any] | None = None) -> Answer:
         return self.adapter.state(self.program, values)
 
-    def do_forward(self, x: Rows, training: bool) -> Answer:
-        return self._observing("forward", x, self.adapter.forward, self.program, x, training)
+    def do_forward(self, x: Rows, training: bool, activations: bool = True) -> Answer:
+        """Outputs and, unless they are not wanted, since they are many, activations of one pass."""
+        seen = self._observing("forward", x, self.adapter.forward, self.program, x, training)
+        return seen if activations else {"outputs": seen["outputs"]}
 
     def do_gradients(self, x: Rows, y: Rows) -> Answer:
         return self._observing("a training step", x, self.adapter.gradients, self.program, x, y)
