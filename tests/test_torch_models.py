@@ -1,5 +1,6 @@
 """What is seen of PyTorch models: what their tensors mean, and what they compute on the way to their outputs."""
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from samestep.errors import ProgramError
 from samestep.frameworks import torch as adapter
 from samestep.frameworks.torch import Program
 
@@ -210,6 +212,26 @@ def test_outputs_of_any_nest_are_numbered_in_the_order_of_sorted_keys():
     flat = {"output": made["a"][0], "output_1": made["a"][1], "output_2": made["b"]}
     assert list(shown) == list(flat)
     assert all(np.array_equal(shown[name], tensor.numpy()) for name, tensor in flat.items())
+
+
+def test_the_fields_of_a_dataclass_are_outputs_and_none_are_refused():
+    @dataclasses.dataclass
+    class Made:
+        logits: torch.Tensor
+        note: str = ""
+
+    class Model(nn.Linear):
+        def forward(self, x):
+            return Made(super().forward(x))
+
+    class Silent(nn.Linear):
+        def forward(self, x):
+            return str(super().forward(x))
+
+    x = normal(6, 4)
+    assert adapter.forward(held(Model(4, 2), x), x, False)["outputs"]["output"].shape == (6, 2)
+    with pytest.raises(ProgramError, match="a str in which there is no tensor"):
+        adapter.forward(held(Silent(4, 2), x), x, False)
 
 
 def test_in_training_mode_dropout_is_seen_and_the_same_again_from_the_same_state():

@@ -903,7 +903,35 @@ def sgd(rate=0.1, **options):
     return lambda model: optim.SGD(model.parameters(), rate, **options)
 
 
+class RMSprop(optim.Optimizer):
+    """With the learning rate inside the momentum, as TensorFlow has it."""
+
+    def __init__(self, params, lr):
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                if not state:
+                    state["rms"], state["momentum"] = torch.zeros_like(p), torch.zeros_like(p)
+                state["rms"].mul_(0.99).addcmul_(p.grad, p.grad, value=0.01)
+                state["momentum"].mul_(0.9).add_(group["lr"] * p.grad / (state["rms"].sqrt() + 1e-8))
+                p.sub_(state["momentum"])
+
+
+def rated(model):
+    return RMSprop(model.parameters(), 0.01)
+
+
+def unrated(model):
+    return optim.RMSprop(model.parameters(), 0.01, momentum=0.9)
+
+
 TWINS = {
+    "the rate inside the momentum": (built(unrated, Small), built(rated, Small)),
+    "the rate outside the momentum": (built(rated, Small), built(unrated, Small)),
     "functions for modules": (built(), built(net=Functional)),
     "its own step": (built(), stepped(adam, closure_step)),
     "a schedule in a step": (built(scheduler=SCHEDULERS["step"]), stepped(adam, closure_step, Net, SCHEDULERS["step"])),

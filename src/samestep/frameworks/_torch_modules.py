@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections import namedtuple
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -206,9 +207,12 @@ def _hooks(watcher: Watcher, path: str, module: Any) -> List[Any]:
 
 
 def tensors_in(tree: Any) -> Iterator[Any]:
-    """The tensors in a nest of tuples, lists and dicts, in order, dicts in that of their sorted keys."""
+    """The tensors in a nest of tuples, lists, dicts and dataclasses, in order, dicts in that of their sorted keys."""
     if torch.is_tensor(tree):
         yield tree
+    elif dataclasses.is_dataclass(tree) and not isinstance(tree, dict):
+        for field in dataclasses.fields(tree):
+            yield from tensors_in(getattr(tree, field.name))
     elif isinstance(tree, dict):
         for key in sorted(tree, key=str):
             yield from tensors_in(tree[key])

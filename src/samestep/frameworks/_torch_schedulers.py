@@ -20,8 +20,7 @@ def by_loss(scheduler: Any) -> bool:
 
 def place(scheduler: Any) -> List[Any]:
     """Where a scheduler stands: it has been advanced when this has changed."""
-    parts = [scheduler, *getattr(scheduler, "_schedulers", ())]
-    return [(getattr(part, "last_epoch", None), getattr(part, "_step_count", None)) for part in parts]
+    return [(getattr(part, "last_epoch", None), getattr(part, "_step_count", None)) for part in _parts(scheduler)]
 
 
 def advance(schedulers: Sequence[Any], loss: Any) -> None:
@@ -39,10 +38,21 @@ def groups(program: Any) -> List[Dict[str, Any]]:
 
 
 def position(program: Any) -> Arrays:
-    """Where the schedulers stand, and what they, or a step of the program's own, have set in the parameter groups."""
+    """Where the schedulers stand, and what they, or a step of the program's own, set in the parameter groups."""
     if not program.schedulers and program.step is None:
         return {}
-    return dict(flat(groups(program), "groups"), **flat(program.schedulers, "schedulers"))
+    values = [{key: group[key] for key in group if _is_set(program, key)} for group in groups(program)]
+    return dict(flat(values, "groups"), **flat(program.schedulers, "schedulers"))
+
+
+def _is_set(program: Any, key: str) -> bool:
+    """Whether a value of a group may change in training; a step may change any, and some schedulers cycle momentum."""
+    cycled = any(getattr(part, "cycle_momentum", False) for s in program.schedulers for part in _parts(s))
+    return program.step is not None or key == "lr" or (cycled and key in ("momentum", "betas"))
+
+
+def _parts(scheduler: Any) -> List[Any]:
+    return [scheduler, *(part for inner in getattr(scheduler, "_schedulers", ()) for part in _parts(inner))]
 
 
 def put_position(program: Any, found: Arrays) -> None:

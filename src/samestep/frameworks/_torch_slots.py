@@ -102,7 +102,7 @@ class Slots:
             state = self._made(name, 0)
             names = _names_below(where, arrays)
             state.update({key: state.get(key) for key in names})
-            put_back(state, where, arrays)
+            put_back(state, where, arrays, parameter.device)
         vars(self.optimizer).update(put_back(numbers_of(self.optimizer), path + ".attributes", arrays))
 
     def follow(self, step: int) -> None:

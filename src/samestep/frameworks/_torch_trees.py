@@ -16,13 +16,13 @@ def flat(value: Any, path: str) -> Arrays:
     return {"{}:{}".format(where, kind): array for where, kind, array in _leaves(value, path)}
 
 
-def put_back(value: Any, path: str, arrays: Arrays) -> Any:
+def put_back(value: Any, path: str, arrays: Arrays, device: Any = None) -> Any:
     """The value with what `flat` saw of it put back; lists, dicts and schedulers are changed in place.
 
-    arrays may hold others too, under other paths.
+    arrays may hold others too, under other paths. device: of tensors that there are none of now.
     """
     kinds = dict(key.rsplit(":", 1) for key in arrays if key.startswith(path) and ":" in key)
-    return _built(value, path, kinds, arrays)
+    return _Builder(kinds, arrays, device).built(value, path)
 
 
 def tensor_array(tensor: Any) -> np.ndarray:
@@ -70,37 +70,42 @@ def _entries(value: Any) -> Dict[Any, Any]:
     return {name: item for name, item in entries.items() if name not in ("optimizer", "params")}
 
 
-def _built(old: Any, path: str, kinds: Dict[str, str], arrays: Arrays) -> Any:
-    if path not in kinds:
+class _Builder:
+    """Builds a value from its old one and arrays; kinds: {path: kind}."""
+
+    def __init__(self, kinds: Dict[str, str], arrays: Arrays, device: Any) -> None:
+        self.kinds, self.arrays, self.device = kinds, arrays, device
+
+    def built(self, old: Any, path: str) -> Any:
+        if path not in self.kinds:
+            return old
+        kind = self.kinds[path]
+        array = self.arrays["{}:{}".format(path, kind)]
+        if kind == "none":
+            return None
+        if kind in NUMBERS:
+            return NUMBERS[kind](array)
+        if kind == "tensor":
+            return _tensor(array, old, self.device)
+        return self._entries(old, path) if kind == "dict" else self._items(old, path, kind, int(array))
+
+    def _entries(self, old: Any, path: str) -> Any:
+        entries = old if isinstance(old, dict) else vars(old)
+        for name, item in _entries(old).items():
+            entries[name] = self.built(item, "{}.{}".format(path, name))
         return old
-    kind = kinds[path]
-    array = arrays["{}:{}".format(path, kind)]
-    if kind == "none":
-        return None
-    if kind in NUMBERS:
-        return NUMBERS[kind](array)
-    if kind == "tensor":
-        like = old if torch.is_tensor(old) else None
-        return torch.tensor(array, dtype=getattr(like, "dtype", None), device=getattr(like, "device", None))
-    if kind == "dict":
-        return _built_entries(old, path, kinds, arrays)
-    return _built_items(old, path, kind, int(array), kinds, arrays)
+
+    def _items(self, old: Any, path: str, kind: str, size: int) -> Any:
+        before = list(old) if isinstance(old, (list, tuple)) else []
+        before += [None] * (size - len(before))
+        items = [self.built(before[i], "{}.{}".format(path, i)) for i in range(size)]
+        if kind == "list" and isinstance(old, list):
+            old[:] = items
+            return old
+        return items if kind == "list" else tuple(items)
 
 
-def _built_entries(old: Any, path: str, kinds: Dict[str, str], arrays: Arrays) -> Any:
-    entries = old if isinstance(old, dict) else vars(old)
-    for name, item in _entries(old).items():
-        entries[name] = _built(item, "{}.{}".format(path, name), kinds, arrays)
-    return old
-
-
-def _built_items(old: Any, path: str, kind: str, size: int, kinds: Dict[str, str], arrays: Arrays) -> Any:
-    before = list(old) if isinstance(old, (list, tuple)) else []
-    before += [None] * (size - len(before))
-    items = [_built(before[i], "{}.{}".format(path, i), kinds, arrays) for i in range(size)]
-    if kind == "tuple":
-        return tuple(items)
-    if isinstance(old, list):
-        old[:] = items
-        return old
-    return items
+def _tensor(array: np.ndarray, old: Any, device: Any) -> Any:
+    if torch.is_tensor(old):
+        return torch.tensor(array, dtype=old.dtype, device=old.device)
+    return torch.tensor(array, device=device)

@@ -14,13 +14,17 @@ from samestep.frameworks._torch_slots import Slots, fill
 from samestep.frameworks._torch_trees import as_array, flat, numbers_of, put_back, tensor_array
 
 GAPS = {
+    "old versions": "PyTorch from 2.0 on",
     "half precision": "parameters are float32 or float64; torch.autocast within such a model is observed, a GradScaler is not",
     "scripted modules": "what a torch.jit.ScriptModule computes on its way is not seen, its output is",
     "schedulers by epoch": "a scheduler advances once an update; one that is meant for epochs is written by updates",
-    "ReduceLROnPlateau": "it is given each update's loss, and where it stands does not follow from the number of updates",
-    "counts of a step's own": "what step(x, y) counts in Python itself, as to accumulate, is not put back after an observation",
-    "compiled steps": "a step(x, y) of the program's own that torch.compile wraps is observed uncompiled",
+    "ReduceLROnPlateau": "it is given each update's loss; where it stands is known only at steps that were trained to",
+    "steps of a program's own": "what step(x, y) counts in Python's own variables is not put back; what it sets in its "
+    "optimizer without a scheduler is known only at steps that were trained to; one that torch.compile wraps is observed "
+    "uncompiled, and one that steps an optimizer several times shows the gradients of the first",
+    "NAdam": "its product of momenta is known where no scheduler changes them",
     "LBFGS": "its update evaluates the loss several times and is judged within the whole step",
+    "generators": "those of PyTorch and of modules' attributes are put back, not those of NumPy or Python",
 }
 """What this adapter cannot observe, and why."""
 
@@ -142,13 +146,13 @@ def forward(program: Program, x: np.ndarray, training: bool) -> Dict[str, Arrays
     with _torch_modules.mode(program.model, training, program.modes), torch.set_grad_enabled(training):
         with _torch_steps.untouched(program):
             outputs = _torch_steps.outputs_of(program, program.model, x, training)
-            outputs = [tensor_array(tensor) for tensor in _torch_modules.tensors_in(outputs)]
+            shown = [tensor_array(tensor) for tensor in _torch_modules.tensors_in(outputs)]
         with _torch_steps.uncompiled(), _torch_modules.watching(program.plain, keep=True) as watcher:
             _torch_steps.outputs_of(program, program.plain, x, training)
-    return {
-        "activations": watcher.activations(),
-        "outputs": {"output" if i == 0 else "output_{}".format(i): array for i, array in enumerate(outputs)},
-    }
+    if not shown:
+        raise ProgramError("the model returned a {} in which there is no tensor.".format(type(outputs).__name__))
+    named = {"output" if i == 0 else "output_{}".format(i): array for i, array in enumerate(shown)}
+    return {"activations": watcher.activations(), "outputs": named}
 
 
 def gradients(program: Program, x: np.ndarray, y: np.ndarray) -> Dict[str, Any]:
@@ -302,8 +306,8 @@ def _is_trained(program: Program) -> Callable[[Any], bool]:
 
 
 def _entry(name: str, tensor: Any, layouts: Dict[int, Dict[str, str]]) -> Dict[str, Any]:
-    entry = {"name": name, "shape": list(tensor.shape), "dtype": str(tensor.dtype).split(".")[1]}
-    return dict(entry, **layouts.get(id(tensor), {}))
+    dtype = str(tensor.dtype).split(".")[1].replace("bfloat16", "float32")  # as it is read
+    return dict({"name": name, "shape": list(tensor.shape), "dtype": dtype}, **layouts.get(id(tensor), {}))
 
 
 def _lacks(program: Program) -> Dict[str, str]:
