@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator
 
 import numpy as np
 
-from samestep.frameworks import _rows
+from samestep.frameworks import _randomness, _rows
 
 OneBatch = Callable[[Any, Any], Any]
 """From x and y of one batch to (loss, {metric: value})."""
@@ -50,6 +50,7 @@ def train_loop(
         means = _Means()
         for x_batch, y_batch in (own or in_order)(x, y, batch_size, epoch):
             loss, metrics = one_step(x_batch, y_batch)
+            _randomness.end()  # what the next batch draws is the pipeline's affair
             means.add(_rows.count(x_batch), dict(metrics, loss=loss))
             running.append(means.value("loss"))
             done += 1
@@ -67,6 +68,7 @@ def evaluate_loop(one_batch: OneBatch, x: Any, y: Any, batch_size: int) -> dict[
     """Means over rows of what one_batch(x, y) returns, (loss, {metric: value})."""
     means = _Means()
     for x_batch, y_batch in in_order(x, y, batch_size, 0):
+        _randomness.begin(_randomness.INFERENCE)
         loss, metrics = one_batch(x_batch, y_batch)
         means.add(_rows.count(x_batch), dict(metrics, loss=loss))
     return means.values()

@@ -14,7 +14,7 @@ from typing import Any, Callable
 import numpy as np
 
 from samestep import errors
-from samestep.frameworks import FUNCTIONS, _rows
+from samestep.frameworks import FUNCTIONS, _randomness, _rows
 from samestep.worker.loading import Rows, explained, fit_dtype, load
 
 Answer = Any
@@ -39,6 +39,7 @@ class Session:
 
     def do_load(self, source: dict[str, Any], seed: int, x: Rows, y: Rows) -> Answer:
         """Run the program file: its prepare(x, y), if it has one, on the training data, then its build()."""
+        _randomness.deactivate()  # build() draws for itself
         return self.hold(*load(source, seed, x, y))
 
     def hold(self, adapter: Any, program: Any, x: Rows, y: Rows) -> Answer:
@@ -67,8 +68,22 @@ class Session:
 
     def do_forward(self, x: Rows, training: bool, activations: bool = True) -> Answer:
         """Outputs and, unless they are not wanted, since they are many, activations of one pass."""
+        _randomness.begin(_randomness.INFERENCE)  # in training mode the adapter tells the step
         seen = self._observing("forward", x, self.adapter.forward, self.program, x, training)
         return seen if activations else {"outputs": seen["outputs"]}
+
+    def do_randomness(self, seed: int | None, plan: Any = None, inference: Any = None) -> Answer:
+        """Draw from the shared stream of this seed from now on, by these plans; without a seed from its own generators."""
+        if seed is None:
+            _randomness.deactivate()
+        else:
+            _randomness.activate(seed, plan, inference)
+
+    def do_draws(self, x: Rows, training: bool = True) -> Answer:
+        """The random draws of a forward pass on these rows, in order."""
+        with _randomness.record() as draws:
+            self.do_forward(x, training)
+        return draws
 
     def do_gradients(self, x: Rows, y: Rows) -> Answer:
         return self._observing("a training step", x, self.adapter.gradients, self.program, x, y)
@@ -103,16 +118,12 @@ class Session:
     ) -> Answer:
         """Train for real, by the program's own loop; the program keeps what it learned."""
         rows = self._part(slice(start, stop))
-        with explained(self.label, "training on x {}".format(_shapes(rows["x"]))):
-            return self.adapter.train(
-                self.program,
-                rows["x"],
-                rows["y"],
-                batch_size=batch_size,
-                epochs=epochs,
-                steps=steps,
-                watch=self.progress,
-            )
+        how = {"batch_size": batch_size, "epochs": epochs, "steps": steps, "watch": self.progress}
+        try:
+            with explained(self.label, "training on x {}".format(_shapes(rows["x"]))):
+                return self.adapter.train(self.program, rows["x"], rows["y"], **how)
+        finally:
+            _randomness.end()
 
     def do_evaluate(self, rows: int, batch_size: int) -> Answer:
         part = self._part(slice(rows))
@@ -155,6 +166,7 @@ class Session:
             with explained(self.label, doing + suffix):
                 return function(*args)
         finally:
+            _randomness.end()
             self.adapter.state(self.program, before)
 
     def _canonical(self, x, y, axes):
