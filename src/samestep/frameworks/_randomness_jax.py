@@ -152,7 +152,7 @@ def _gumbel(key: Any, shape: Any, dtype: Any, **_: Any) -> Any:
     return -jnp.log(-jnp.log(uniform(_drawn("exponential", key, shape), dtype)))
 
 
-ENDS = {
+ENDS: Dict[str, Callable[..., Any]] = {
     "_uniform": _uniform,
     "_normal_real": _normal_real,
     "_truncated_normal": _truncated_normal,

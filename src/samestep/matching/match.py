@@ -11,7 +11,7 @@ import numpy as np
 
 from samestep import data as datasets
 from samestep.errors import ProgramError, UsageError
-from samestep.matching import floor, judging, stages
+from samestep.matching import floor, judging, randomness, stages
 from samestep.matching.aligning import Alignment, align
 from samestep.matching.batches import compare_batches
 from samestep.matching.free_run import run_freely
@@ -176,6 +176,7 @@ class _Task:
         worker = self.start(0)
         try:
             worker.receive()
+            worker.ask("randomness", seed=self.seed, plan=None)
         except BaseException:
             worker.close()
             raise
@@ -198,6 +199,9 @@ class _Match:
             _check_shapes(worker, description, task.dataset.name)
         rate = workers[0].ask("settings").get("learning_rate", {}).get("value", float("nan"))
         self.sides = pair_tensors(Sides(*workers, described, Alignment(()), Alignment(()), rate), task, self.rng)
+        if self.sides.parameters.complete and self.sides.buffers.complete:
+            batches = shared_rows(self.sides, 0, task.batch_size)
+            randomness.share(self.sides, (batches[0]["x"], batches[1]["x"]), task.seed)
 
     def run(self) -> MatchResult:
         """All stages, and the verdict."""
