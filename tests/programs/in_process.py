@@ -99,7 +99,7 @@ def stage_apart(left, right, data, *, steps=(0, 3), batch_size=16, tolerance=1e-
 def _stage_apart_here(sides, workers, data, batch_size, tolerance):
     state = workers[0].ask("state")
     workers[1].ask("state", values=sides.to_right(state))
-    x, y = workers[0].session.x[:batch_size], workers[0].session.y[:batch_size]
+    x, y = (_rows.take(rows, slice(batch_size)) for rows in (workers[0].session.x, workers[0].session.y))
     for training in (True, False):
         if not _near(*(w.ask("forward", x=x, training=training)["outputs"] for w in workers), tolerance):
             return "forward"

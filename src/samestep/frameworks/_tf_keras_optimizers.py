@@ -50,12 +50,17 @@ def _legacy_slots(optimizer: Any, parameters: Mapping[str, Any]) -> Dict[str, An
 
 
 def _slots(optimizer: Any, parameters: Mapping[str, Any]) -> Dict[str, Any]:
-    """A kind of slot is a list attribute with one of the optimizer's own variables for each variable it was built for."""
+    """A kind of slot is a list attribute with one of the optimizer's own variables for each variable it was built for.
+
+    SGD makes one without momentum too, that nothing is read from.
+    """
     own = {id(variable) for variable in optimizer.variables}
+    idle = {"momentums"} if getattr(optimizer, "momentum", None) == 0 else set()
     places = {name: optimizer._index_dict[optimizer._var_key(v)] for name, v in parameters.items()}
     found: Dict[str, Any] = {}
     for attribute, entries in vars(optimizer).items():
-        if attribute in NOT_SLOTS or not isinstance(entries, (list, tuple)) or len(entries) != len(places):
+        lists = isinstance(entries, (list, tuple)) and len(entries) == len(places)
+        if not lists or attribute in NOT_SLOTS or attribute.strip("_") in idle:
             continue
         kind = role_of(optimizer, attribute.strip("_"))
         found.update((slot_key(kind, n), entries[i]) for n, i in places.items() if id(entries[i]) in own)
@@ -72,6 +77,21 @@ def follow(optimizer: Any, step: int) -> None:
         decay = optimizer._initial_decay if is_legacy(optimizer) else 1.0
         powers = 0.96 ** (decay * np.arange(1, step + 1, dtype=np.float64))
         product.assign(np.prod(float(array(optimizer.beta_1)) * (1 - 0.5 * powers)))
+
+
+def differs_compiled(optimizer: Any) -> bool:
+    """Whether a compiled update is another than an eager one: so is that of the new Nadam.
+
+    It decides in Python, at the time of tracing, for which weights its product has been taken in this step:
+    optimizers/nadam.py, update_step. Compiled, it is taken again for most of them.
+    """
+    return hasattr(optimizer, "_u_product_counter")
+
+
+def prepare(optimizer: Any, eager: bool) -> None:
+    """Let an eager step go by the updates done, and a step that is traced now be as a new optimizer's is."""
+    if differs_compiled(optimizer):
+        optimizer._u_product_counter = 1 + (int(array(optimizer.iterations)) if eager else 0)
 
 
 def learning_rate(optimizer: Any) -> float:

@@ -53,8 +53,8 @@ class Program:
         self.keras = _library(model)
         self.fit = dict({"shuffle": False}, **(fit or {}))
         self.batches = batches
-        self.train_functions: Dict[str, Any] = {}
-        self.observed_function: Any = None
+        self.train_functions: Dict[Any, Any] = {}
+        self.observed_functions: Dict[int, Any] = {}
         self.updates: Dict[str, Any] = {}
         self.gradient_forms: Dict[str, str] = {}
         self.steps_per_epoch = 1  # of the longest stretch of data that it was trained on
@@ -151,9 +151,9 @@ def gradients(program: Program, x: Rows, y: Rows) -> Dict[str, Any]:
     """
     model = program.model
     seen: List[Any] = []
-    with _observed_step(program), _one_at_a_time(model), attributes(model, train_function=program.observed_function):
-        function = model.make_train_function()
-        program.observed_function = function
+    known = program.observed_functions.get(_randomness.version)
+    with _observed_step(program), _one_at_a_time(model), attributes(model, train_function=known):
+        function = program.observed_functions[_randomness.version] = model.make_train_function()
         model.train_function = lambda iterator: seen.append(function(iterator)) or {}
         model.train_on_batch(x, y, return_dict=True, **_keras_fit.weights(program.fit, x, y))
     logs = {name: array(value) for name, value in _keras_fit.flat(seen[0]["logs"]).items()}
@@ -167,9 +167,13 @@ def gradients(program: Program, x: Rows, y: Rows) -> Dict[str, Any]:
 def update(program: Program, gradients: Arrays, x: Rows, y: Rows) -> None:
     """Let the optimizer apply these gradients; x and y are the batch they belong to."""
     _set_rate_after(program, _epoch_of(program) + 1)
-    program.model.optimizer.apply_gradients(
-        _tensorflow_gradients.as_given(gradients, program.parameters, program.gradient_forms)
-    )
+    pairs = _tensorflow_gradients.as_given(gradients, program.parameters, program.gradient_forms)
+    optimizer, eager = program.model.optimizer, program.model.run_eagerly
+    _tf_keras_optimizers.prepare(optimizer, eager)
+    if eager or not _tf_keras_optimizers.differs_compiled(optimizer):
+        optimizer.apply_gradients(pairs)
+    else:
+        _compiled_update(program)(*zip(*pairs))
 
 
 def train(
@@ -188,19 +192,21 @@ def train(
     model = program.model
     _count_epoch(program, x, batch_size)
     observer = _observer(program, steps, epochs * -(-_rows.count(x) // batch_size), watch)
-    constants = _tf_keras_optimizers.constants(model.optimizer)
+    compiled_for = (_tf_keras_optimizers.constants(model.optimizer), _randomness.version)
+    if model.run_eagerly or compiled_for not in program.train_functions:
+        _tf_keras_optimizers.prepare(model.optimizer, model.run_eagerly)
     first = _epoch_of(program)
     last = first + (epochs if steps is None else max(epochs, steps))
     options = _fit_options(program, x, y, [*program.fit.get("callbacks", ()), observer])
     _set_rate_after(program, first)  # each epoch goes on from the rate of the one before
     with _as_stretch(model), _numbered_draws(model), attributes(
-        model, train_function=program.train_functions.get(constants)
+        model, train_function=program.train_functions.get(compiled_for)
     ):
         if program.batches is None:
             model.fit(x, y, batch_size=batch_size, epochs=last, initial_epoch=first, **options)
         else:
             _fit_own_batches(model, program.batches, x, y, batch_size, range(first, last), options)
-        program.train_functions[constants] = model.train_function
+        program.train_functions[compiled_for] = model.train_function
     return {"running_loss": np.array(observer.running_loss, np.float64), "epochs": observer.epochs}
 
 
@@ -424,6 +430,17 @@ def _observed_step(program: Program) -> Iterator[None]:
 
     with attributes(model, train_step=train_step):
         yield
+
+
+def _compiled_update(program: Program) -> Callable[..., Any]:
+    """A function of gradients and their variables."""
+    optimizer = program.model.optimizer
+    constants = _tf_keras_optimizers.constants(optimizer)
+    if constants not in program.updates:
+        program.updates[constants] = tf.function(
+            lambda given, known: optimizer.apply_gradients(list(zip(given, known)))
+        )
+    return program.updates[constants]
 
 
 def _fit_options(program: Program, x: Rows, y: Rows, callbacks: List[Any]) -> Dict[str, Any]:
