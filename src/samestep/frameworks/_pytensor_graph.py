@@ -22,11 +22,11 @@ def shared_in(outputs: Iterable[Variable], blockers: Iterable[Variable] = ()) ->
     return [v for v in used if isinstance(v, SharedVariable) and v not in blockers]
 
 
-def shared_in_order(outputs: Iterable[Variable], data: Iterable[Variable]) -> List[Any]:
-    """The shared variables that data meets on its way to the outputs, in that order."""
+def shared_in_order(output: Variable, data: Iterable[Variable]) -> List[Any]:
+    """The shared variables that data meets on its way to the output, in that order."""
     met: List[Variable] = []
     reached = set(data)
-    for node in toposort(list(outputs)):
+    for node in toposort([output]):
         if reached.intersection(node.inputs):
             met += [i for i in node.inputs if i not in reached]
             reached.update(node.outputs)

@@ -27,12 +27,14 @@ def told(
     with np.errstate(all="ignore"):
         start = run(*[0.0] * count, 0.0)
         seen = {g: run(*[0.0] * count, g * SMALL) for g in (1, 2, -1)}
-        kept = run(*[1.0] * count, 0.0)
+        kept, twice = run(*[1.0] * count, 0.0), run(*[2.0] * count, 0.0)
         roles = [
-            "" if start[n] else _role(float(kept[n]), *(float(seen[g][n]) / SMALL for g in (1, 2, -1)))
+            ""
+            if start[n] or not _near(twice[n], 2 * kept[n])
+            else _role(float(kept[n]), *(float(seen[g][n]) / SMALL for g in (1, 2, -1)))
             for n in range(count)
         ]
-        moved = run(*[float(role == "first_moment") for role in roles], 0.0)[count:]
+        moved = run(*[{"first_moment": 0.5, "mean_square": 1.0}.get(role, 0.0) for role in roles], 0.0)[count:]
     # Adam moves its parameter by the mean gradient; centered RMSprop only subtracts its square
     return ["mean_gradient" if r == "first_moment" and not m else r for r, m in zip(roles, moved)]
 
@@ -76,7 +78,7 @@ def _trial(updates, parameters, cut, owned):
     watched = [*(slot for slot, _ in owned), *(parameters[owner] for _, owner in owned)]
     news = [new.ravel()[0] for new in _pytensor_graph.replaced([updates[v] for v in watched], by)]
     mode = Mode("py", None)  # a few tiny runs: nothing is worth compiling
-    return pytensor.function([*kept, gradient], news, mode=mode, no_default_updates=True, on_unused_input="ignore")
+    return pytensor.function([*kept, gradient], news, mode=mode, on_unused_input="ignore")
 
 
 def _filled(variable, number):

@@ -296,7 +296,7 @@ def _names(program):
         graphs += _pytensor_graph.replaced(graphs[: len(program.outputs) + 1], program.givens[training])
     graphs += [*program.metrics.values(), *program.updates.values()]
     names = {}
-    used = _pytensor_graph.shared_in_order(graphs, _data(program))
+    used = [shared for graph in graphs for shared in _pytensor_graph.shared_in_order(graph, _data(program))]
     for variable in dict.fromkeys([*used, *_pytensor_graph.shared_in(graphs), *program.updates]):
         names[variable] = _pytensor_graph.unused(variable.name or "shared", names.values())
     return names
@@ -316,7 +316,7 @@ def _trained(program):
     chosen = program.trainable
     if chosen is None:
         read = _pytensor_graph.shared_in([program.loss])
-        chosen = [v for v in program.updates if v in read and v.type.dtype.startswith("float")]
+        chosen = [v for v in program.updates if v in read and _is_float(v)]
     if program.given is not None:
         return dict(zip(chosen, program.given))
     if not chosen:
@@ -351,6 +351,10 @@ def _clock(program):
         if len(kept) == len(found):
             return kept
         found = kept
+
+
+def _is_float(variable):
+    return str(getattr(variable.type, "dtype", "")).startswith("float")
 
 
 def _is_number(variable):
@@ -390,7 +394,7 @@ def _slots(program):
         for parameter, shared in of.items()
     }
     known = [*found.values(), *program.parameters.values(), *program.clock.values(), *program.buffers.values()]
-    rest = [v for v in program.updates if v not in known]
+    rest = [v for v in program.updates if v not in known and not isinstance(v.type, RandomType)]
     owned = [(v, owner) for v, owner in zip(rest, (_owner(program, v) for v in rest)) if owner]
     for variable, (role, owner) in zip([v for v, _ in owned], _with_roles(program, owned)):
         found[_pytensor_graph.unused(slot_key(role, owner), found)] = variable
@@ -474,8 +478,8 @@ def _rate(program):
 
 def _is_setting(program, variable, name):
     """Whether a shared variable is a float scalar that stays, or the learning rate."""
-    is_float = _is_number(variable) and variable.type.dtype.startswith("float")
-    return is_float and (variable not in program.updates or name == "learning_rate")
+    stays = variable not in program.updates or name == "learning_rate"
+    return stays and _is_number(variable) and _is_float(variable)
 
 
 def _setting(program, name):
@@ -510,8 +514,8 @@ def _as_in(program, graphs, training):
 
 
 def _observing(program, inputs, outputs):
-    """A compiled function that changes nothing, not even the states of generators."""
-    return pytensor.function(inputs, outputs, mode=program.mode, no_default_updates=True, on_unused_input="ignore")
+    """A compiled function that updates nothing but the states of generators that it draws from."""
+    return pytensor.function(inputs, outputs, mode=program.mode, on_unused_input="ignore")
 
 
 def _train_function(program, training):

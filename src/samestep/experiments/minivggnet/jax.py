@@ -46,7 +46,8 @@ class MiniVGGNet(nn.Module):
 
 
 def normalised(x, training):
-    return nn.BatchNorm(use_running_average=not training, momentum=0.99, epsilon=1e-3)(x)
+    # the fast variance, a mean of squares less the square of the mean, rounds far more than Keras's
+    return nn.BatchNorm(not training, momentum=0.99, epsilon=1e-3, use_fast_variance=False)(x)
 
 
 def loss(logits, targets):
