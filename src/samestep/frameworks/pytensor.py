@@ -23,6 +23,7 @@ from samestep.frameworks._roles import slot_key
 Arrays = Dict[str, np.ndarray]
 
 GAPS = {
+    "layouts": "variables are arrays of no layer: shapes, order and numbers decide what pairs",
     "random numbers of the other side": "random operations draw from their own generators, whose states can be read and "
     "written, and not from the stream that other frameworks share",
     "constants of the training function": "they are moved where the update is observed by itself; shared variables are moved "
