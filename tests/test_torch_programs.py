@@ -96,6 +96,12 @@ def groups_of(optimizer, rate, **options):
 
 
 optim = torch.optim
+
+
+def sgd(rate=0.1, **options):
+    return lambda model: optim.SGD(model.parameters(), rate, **options)
+
+
 OPTIMIZERS = {
     "SGD": lambda m: optim.SGD(m.parameters(), 0.1),
     "momentum": lambda m: optim.SGD(m.parameters(), 0.1, momentum=0.9, weight_decay=0.01),
@@ -289,6 +295,10 @@ def closure_step(model, optimizer):
     return step
 
 
+def compiled_step(model, optimizer):
+    return torch.compile(clipped_step(model, optimizer), backend="eager")
+
+
 def rated_step(model, optimizer):
     """It sets the learning rate itself."""
 
@@ -327,6 +337,7 @@ STEPS = {
     "closure": (adam, closure_step),
     "LBFGS": (lbfgs, closure_step),
     "own rate": (adam, rated_step),
+    "compiled": (adam, compiled_step),
     "two optimizers": (adversaries, adversarial_step),
 }
 
@@ -444,6 +455,18 @@ def test_the_update_from_a_steps_gradients_is_that_step(name, steps):
     if steps:
         worker.ask("train", batch_size=BATCH, steps=steps)
     assert_update_is_step(worker)
+
+
+@pytest.mark.parametrize(
+    "build", [built(sgd(), Small), stepped(sgd(), clipped_step, Small)], ids=["standard", "own step"]
+)
+def test_an_update_takes_the_gradients_that_it_is_given(build):
+    worker = InProcess(build, *DATA)
+    before = worker.ask("state")["parameters"]
+    given = {name: rng.normal(size=value.shape).astype(np.float32) for name, value in before.items()}
+    after = worker.ask("update", gradients=given, x=X[:16], y=Y[:16])["parameters"]
+    for name, value in after.items():
+        np.testing.assert_allclose(value, before[name] - np.float32(0.1) * given[name], rtol=1e-5, atol=1e-7)
 
 
 def moved_over(state):
@@ -635,6 +658,8 @@ class Annealed(Small):
 def test_what_a_module_counts_in_an_attribute_is_put_back_too():
     model = Annealed()
     assert_learned(observed(built(net=Annealed)), by_hand(model, adam(model)))
+    shown = InProcess(built(net=Annealed), *DATA).ask("forward", x=X[:16], training=True)
+    np.testing.assert_array_equal(shown["activations"]["2"], shown["outputs"]["output"])
 
 
 def test_modules_stay_in_the_modes_that_they_were_built_with():
@@ -897,10 +922,6 @@ class Functional(nn.Module):
         ).relu()
         hidden = hidden + functional.linear(hidden, self.frozen_kernel, self.frozen_bias) * 0.1
         return functional.linear(functional.dropout(hidden, self.dropout, self.training), self.kernel_2, self.bias_2)
-
-
-def sgd(rate=0.1, **options):
-    return lambda model: optim.SGD(model.parameters(), rate, **options)
 
 
 class RMSprop(optim.Optimizer):

@@ -12,7 +12,7 @@ import torch
 
 from samestep.errors import ProgramError
 from samestep.frameworks import _randomness, _rows, _torch_modules, _torch_schedulers
-from samestep.frameworks._torch_trees import as_array, tensor_array
+from samestep.frameworks._torch_trees import as_array, numbers_of, tensor_array
 
 Arrays = Dict[str, np.ndarray]
 Result = Tuple[np.ndarray, Arrays]
@@ -58,7 +58,8 @@ def uncompiled() -> Iterator[None]:
 
 @contextlib.contextmanager
 def untouched(program: Any) -> Iterator[None]:
-    """What a forward pass changes, buffers and generators, is put back after the block."""
+    """What a forward pass changes, buffers, generators and counts of modules' own, is put back after the block."""
+    counts = [(module, numbers_of(module)) for _, module in own_modules(program)]
     buffers = {name: tensor.clone() for name, tensor in named(program, "buffers")}
     states = {name: generator.get_state() for name, generator in generators(program).items()}
     try:
@@ -69,6 +70,14 @@ def untouched(program: Any) -> Iterator[None]:
                 tensor.copy_(buffers[name])
         for name, generator in generators(program).items():
             generator.set_state(states[name])
+        for module, numbers in counts:
+            vars(module).update(numbers)
+
+
+def own_modules(program: Any) -> List[Tuple[str, Any]]:
+    """The modules of classes that are not PyTorch's, and may count passes or anneal in attributes."""
+    modules = program.plain.named_modules()
+    return [(path, module) for path, module in modules if not type(module).__module__.startswith("torch.")]
 
 
 def named(program: Any, kind: str) -> List[Tuple[str, Any]]:

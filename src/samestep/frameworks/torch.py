@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
 import torch
@@ -35,12 +35,12 @@ Settings = Dict[str, Dict[str, Any]]
 class Program:
     """A model and what trains it.
 
-    model: an nn.Module, called as model(x), or model(**x) where x is a dict. loss(outputs, targets): a scalar. optimizer:
-    of torch.optim, or one that works like those. scheduler: one, or a list, advanced once an update; ReduceLROnPlateau is
-    given that update's loss. metrics: {name: fn(outputs, targets)}, values of one batch. step(x, y): replaces the standard
-    update (zero_grad, forward, backward, step) and returns its loss; a scheduler that it advances itself is not advanced
-    again. Several optimizers, as a list or dict, need a step. batches(x, y, batch_size, epoch): an input pipeline of the
-    program's own.
+    model: an nn.Module, called as model(x), or model(**x) where x is a dict; it trains in training mode, each module as it
+    was built. loss(outputs, targets): a scalar. optimizer: of torch.optim, or one that works like those. scheduler: one, or
+    a list, advanced once an update; ReduceLROnPlateau is given that update's loss. metrics: {name: fn(outputs, targets)},
+    values of one batch. step(x, y): replaces the standard update (zero_grad, forward, backward, step) and returns its loss;
+    a scheduler that it advances itself is not advanced again. Several optimizers, as a list or dict, need a step.
+    batches(x, y, batch_size, epoch): an input pipeline of the program's own.
     Raises ProgramError where nothing would train the model, or several optimizers would without a step.
     """
 
@@ -204,7 +204,7 @@ def evaluate(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) ->
     def one_batch(x_batch: Any, y_batch: Any) -> Any:
         x_batch, y_batch = (_torch_steps.to_tensors(program, rows) for rows in (x_batch, y_batch))
         outputs = _torch_steps.outputs_of(program, program.model, x_batch, False)
-        return tensor_array(program.loss(outputs, y_batch)), _torch_steps.metrics_of(program, outputs, y_batch)
+        return as_array(program.loss(outputs, y_batch)), _torch_steps.metrics_of(program, outputs, y_batch)
 
     with _torch_modules.mode(program.model, False, program.modes), torch.no_grad():
         return _loops.evaluate_loop(one_batch, x, y, batch_size)
@@ -233,19 +233,15 @@ def settings(program: Program, values: Optional[Dict[str, float]] = None) -> Set
     places = _torch_optimizers.settings(first, first.param_groups[0])
     for name, value in (values or {}).items():
         program.ratios.write(name, places[name], value)
-    dtype = next((tensor_array(p).dtype.name for p in program.parameters.values()), "float32")
+    dtype = next((str(p.dtype).split(".")[1] for p in program.parameters.values()), "float32")
     found = {name: _torch_optimizers.setting(first.param_groups[0], where) for name, where in places.items()}
     return {name: {"value": value, "dtype": dtype} for name, value in sorted(found.items())}
 
 
 def _listed(given: Any) -> List[Any]:
-    if given is None:
-        return []
-    return (
-        list(given.values() if isinstance(given, dict) else given)
-        if isinstance(given, (dict, list, tuple))
-        else [given]
-    )
+    if isinstance(given, dict):
+        return list(given.values())
+    return list(given) if isinstance(given, (list, tuple)) else [] if given is None else [given]
 
 
 def _check(program: Program) -> None:
@@ -347,17 +343,11 @@ def _read(program: Program) -> Dict[str, Arrays]:
     }
 
 
-def _own_modules(program: Program) -> List[Tuple[str, Any]]:
-    """The modules of classes that are not PyTorch's, and may count passes or anneal in attributes."""
-    modules = program.plain.named_modules()
-    return [(path, module) for path, module in modules if not type(module).__module__.startswith("torch.")]
-
-
 def _read_private(program: Program, tensors: Dict[str, Any]) -> Arrays:
     found = {"buffer." + name: tensor_array(tensors[name]) for name in program.counts}
     for number, slots in enumerate(program.slots):
         found.update(slots.read_rest("optimizer.{}".format(number)))
-    for path, module in _own_modules(program):
+    for path, module in _torch_steps.own_modules(program):
         found.update(flat(numbers_of(module), "module." + path))
     if program.step is not None:  # it may accumulate gradients over calls
         held = {name: p.grad for name, p in program.parameters.items() if p.grad is not None}
@@ -370,7 +360,7 @@ def _write_private(program: Program, private: Arrays, tensors: Dict[str, Any]) -
         fill(tensors[name], private["buffer." + name])
     for number, slots in enumerate(program.slots):
         slots.write_rest("optimizer.{}".format(number), private)
-    for path, module in _own_modules(program):
+    for path, module in _torch_steps.own_modules(program):
         vars(module).update(put_back(numbers_of(module), "module." + path, private))
     if program.step is not None:
         for name, parameter in program.parameters.items():
