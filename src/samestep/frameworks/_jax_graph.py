@@ -43,16 +43,16 @@ def order_of_use(function: Callable[..., Any], first: Any, *others: Any) -> List
     return [*used, *(i for i in range(count) if i not in used)]
 
 
-def activations(function: Callable[[Any], Any], x: Any) -> Dict[str, Any]:
-    """Float tensors on the way from x to the outputs of function(x), in the order of their making.
+def activations(function: Callable[[Any], Any], x: Any) -> Tuple[Dict[str, Any], List[Any]]:
+    """(float tensors on the way from x to the outputs of function(x), in the order of their making; the outputs).
 
     Their names are those of modules, by the marks of kind "module"; else the function that computes them and the
     operation. Repeated names get #2, #3, …
     """
     closed = jax.make_jaxpr(function)(x)
     notes = _Activations()
-    _evaluate(closed, jax.tree_util.tree_leaves(x), [True] * len(closed.jaxpr.invars), notes)
-    return notes.seen
+    outputs = _evaluate(closed, jax.tree_util.tree_leaves(x), [True] * len(closed.jaxpr.invars), notes)
+    return notes.seen, outputs
 
 
 def marked(function: Callable[..., Any], *args: Any) -> Tuple[Any, Dict[str, List[Any]]]:

@@ -16,8 +16,8 @@ from samestep.frameworks import _jax_trees as trees
 Model = namedtuple("Model", "kind params state call own modules")
 Model.__doc__ = (
     "kind: function, linen, nnx or equinox; params: the tree of what is trained; state: that of what else a pass may change; "
-    "call(params, state, x, training, key, see=None): (outputs, state after it), where see(path, outputs) may exchange those of a "
-    "module; own(step, params, state, opt_state, x, y, key): what a step of the program's own makes of them, and its loss; "
+    "call(params, state, x, training, key, see=None): (outputs, state after it), where see(path, outputs) may exchange a "
+    "module's; own(step, params, state, opt_state, x, y, key): what a step of the program's own makes of them, and its loss; "
     "modules(x): [(path, module)] of all layers."
 )
 See = Callable[[str, Any], Any]
@@ -169,7 +169,7 @@ def _linen(module: Any, variables: Any) -> Model:
     others = {name: collection for name, collection in variables.items() if name != "params"} or None
 
     def call(params, state, x, training, key, see=None):
-        options = _extras(type(module).__call__, training, None)
+        options = _extras(type(module).__call__, training, key)
         if training:
             options["rngs"] = {"dropout": key, "params": key}
         if training and state:
@@ -238,7 +238,7 @@ def _nnx(module: Any, optimizer: Any) -> Model:
         graph, held = nnx.split(optimizer)
         model, copy = nnx.merge(graphs[True], params, state), nnx.merge(graph, nnx.as_pure(held))
         nnx.update(copy.opt_state, nnx.state(opt_state))
-        loss = step(model, copy, x, y, **_extras(step, True, key, nnx.Rngs(key)))
+        loss = step(model, copy, x, y, **_extras(step, True, key, nnx.Rngs(key) if key is not None else None))
         return (*arrays(model), nnx.as_pure(copy.opt_state), loss)
 
     return Model("nnx", nnx.as_pure(params), nnx.as_pure(state), call, own, lambda x: _nnx_modules(module))
@@ -290,11 +290,16 @@ def _shown(path: str, outputs: Any, see: Any) -> Any:
     return see(path, outputs)
 
 
+def takes_key(function: Any) -> bool:
+    """Whether a function names an argument for a random key."""
+    return not {"rng", "key", "rngs"}.isdisjoint(_parameters(function))
+
+
 def _extras(function: Any, training: bool, key: Any, rngs: Any = None) -> Dict[str, Any]:
     """Those of the arguments that tell the mode, or give a random key, that the function names."""
     offered: Dict[str, Any] = dict.fromkeys(("training", "train", "is_training"), training)
     offered.update(dict.fromkeys(("deterministic", "use_running_average", "inference"), not training))
-    if key is not None:
+    if takes_key(function):
         offered.update(rng=key, key=key, rngs={"dropout": key} if rngs is None else rngs)
     return {name: value for name, value in offered.items() if name in _parameters(function)}
 

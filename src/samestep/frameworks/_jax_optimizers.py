@@ -64,14 +64,14 @@ SETTINGS_OF = {
 }
 
 
-def slots(optimizers: List[Any], opt_state: Any, params: Any) -> Dict[str, str]:
+def slots(optimizers: Mapping[str, Any], opt_state: Any, params: Any) -> Dict[str, str]:
     """{slot key: name of a leaf of opt_state}: the arrays that an optimizer keeps for each parameter."""
-    owners = trees.paths(params)
     made_by = {part.path: part for part in all_parts(optimizers, opt_state)}
     found: Dict[str, str] = {}
     for path, node in _states(opt_state):
         for field, value in zip(node._fields, node):
             below = trees.paths(value)
+            owners = _owners(params, path[0] if path and path[0] in optimizers else "")
             base = None if field in COUNTS else base_of(below, owners)
             if base is not None:
                 kind = _role(list(made_by.values()), made_by.get(path), type(node).__name__, field)
@@ -79,6 +79,12 @@ def slots(optimizers: List[Any], opt_state: Any, params: Any) -> Dict[str, str]:
                     key = _free(slot_key(kind, trees.name(base + leaf)), found)
                     found[key] = trees.name((*path, field, *leaf))
     return found
+
+
+def _owners(params: Any, name: str) -> List[trees.Path]:
+    """Paths of the parameters, of those below this name where there are any: an optimizer of several trains those of its name."""
+    found = trees.paths(params)
+    return [path for path in found if path[:1] == (name,)] or found
 
 
 def base_of(below: List[trees.Path], owners: List[trees.Path]) -> Optional[trees.Path]:
@@ -91,13 +97,13 @@ def base_of(below: List[trees.Path], owners: List[trees.Path]) -> Optional[trees
     return found[0] if len(found) == 1 or () in found else None
 
 
-def counts(optimizers: List[Any], opt_state: Any, step: int) -> Dict[str, int]:
+def counts(optimizers: Mapping[str, Any], opt_state: Any, step: int) -> Dict[str, int]:
     """{name of a leaf of opt_state: its value after `step` updates}, for all that counts updates."""
     made_by = {part.path: part for part in all_parts(optimizers, opt_state)}
     return dict(_counts(opt_state, (), step, made_by))
 
 
-def settings(optimizers: List[Any], opt_state: Any) -> Dict[str, Setting]:
+def settings(optimizers: Mapping[str, Any], opt_state: Any) -> Dict[str, Setting]:
     """The hyperparameters that are found, by name."""
     made = all_parts(optimizers, opt_state)
     found: Dict[str, Setting] = {}
@@ -107,14 +113,15 @@ def settings(optimizers: List[Any], opt_state: Any) -> Dict[str, Setting]:
     return found
 
 
-def all_parts(optimizers: List[Any], opt_state: Any) -> List[Part]:
-    """The transformations of all optimizers; opt_state is the state of the only one, or a sequence or dict of theirs."""
-    if len(optimizers) == 1:
-        return list(parts(optimizers[0].update, opt_state))
-    keys = list(opt_state) if isinstance(opt_state, dict) else range(len(opt_state or ()))
+def all_parts(optimizers: Mapping[str, Any], opt_state: Any) -> List[Part]:
+    """The transformations of all optimizers; opt_state is the state of the only one, or a dict or sequence of theirs."""
+    if list(optimizers) == [""]:
+        return list(parts(optimizers[""].update, opt_state))
+    states = _within(opt_state)
     found: List[Part] = []
-    for optimizer, key in zip(optimizers, keys):
-        found += parts(optimizer.update, opt_state[key], (str(key),), (str(key),))
+    for (name, optimizer), key in zip(optimizers.items(), states):
+        key = name if name in states else key
+        found += parts(optimizer.update, states[key], (key,), (key,))
     return found
 
 
@@ -138,12 +145,13 @@ def parts(
             yield found
 
 
-def watch(optimizer: Any, params: Any) -> bool:
+def watch(optimizer: Any, params: Any, name: str = "") -> bool:
     """Have the gradients that an optimizer is given marked in every jaxpr, for whoever calls it; False where it cannot be.
 
     Its update function itself is changed, as a step of the program's own holds that in its closure. A mark computes nothing.
+    name: of the optimizer, where it is one of several.
     """
-    owners = trees.paths(params)
+    owners = _owners(params, name)
 
     def marking(update: Callable[..., Any]) -> Callable[..., Any]:
         def marked(gradients, *args, **named):

@@ -16,6 +16,7 @@ from samestep.frameworks import _jax_trees as trees
 from samestep.frameworks._jax_trees import array
 
 GAPS = {
+    "layouts": "arrays of a plain function belong to no layer: shapes, order and numbers decide what pairs",
     "half precision": "parameters are float32 or float64; what is computed from them may be less",
     "layers": "functions of JAX, scans, loops and the layers of Flax and Equinox show their outputs, not what is computed within",
     "steps": "the gradients of a step of the program's own are seen where it hands them to its optimizer once, not in a loop",
@@ -76,8 +77,8 @@ class Program:
         self.loss, self.metrics, self.step, self.batches = loss, dict(metrics or {}), step, batches
         self.rng = jax.random.key(0) if rng is None else rng
         self.opt_state = _jax_models.first_state(optimizer, self.model) if opt_state is None else opt_state
-        several = isinstance(optimizer, dict)
-        self.optimizers = [_jax_models.optax_of(one) for one in (optimizer.values() if several else [optimizer]) if one]
+        named = optimizer if isinstance(optimizer, dict) else {} if optimizer is None else {"": optimizer}
+        self.optimizers = {name: _jax_models.optax_of(one) for name, one in named.items()}
         self.params, self.state, self.steps = self.model.params, self.model.state, 0
         self.order: List[str] = []
         self.layouts: Dict[str, Tuple[str, str]] = {}
@@ -97,8 +98,6 @@ def load(built: Program, x: np.ndarray) -> Program:
     built.order = [names[i] for i in used]
     built.layouts = _jax_layers.layouts(built.model, x)
     built.lacks = _lacks(built)
-    if built.step is not None:
-        jax.clear_caches()  # a step that was traced before its optimizer was watched would not show its gradients
     return built
 
 
@@ -142,17 +141,15 @@ def forward(program: Program, x: np.ndarray, training: bool) -> Dict[str, Arrays
         return _jax_graph.tagged("module", path, outputs)
 
     def observed(params, state, x, step):
-        found = _jax_graph.activations(lambda x: _call(program, params, state, x, training, step, see)[0], x)
-        return {"{:06d}{}".format(i, name): value for i, (name, value) in enumerate(found.items())}  # jit sorts keys
-
-    def plain(params, state, x, step):
-        return jax.tree_util.tree_leaves(_call(program, params, state, x, training, step)[0])
+        found, outputs = _jax_graph.activations(lambda x: _call(program, params, state, x, training, step, see)[0], x)
+        return {"{:06d}{}".format(i, name): value for i, (name, value) in enumerate(found.items())}, outputs
 
     here = (program.params, program.state, x, np.int32(program.steps))
-    seen = _compiled(program, ("activations", training), observed)(*here)
-    outputs = _compiled(program, ("outputs", training), plain)(*here)
+    _begin(program, training)
+    seen, outputs = _compiled(program, ("forward", training), observed)(*here)  # in the order of sorted names
+    _randomness.end()
     return {
-        "activations": {name[6:]: array(seen[name]) for name in sorted(seen)},
+        "activations": {name[6:]: array(value) for name, value in seen.items()},
         "outputs": {"output" if i == 0 else "output_{}".format(i): array(o) for i, o in enumerate(outputs)},
     }
 
@@ -164,11 +161,12 @@ def gradients(program: Program, x: np.ndarray, y: np.ndarray) -> Dict[str, Any]:
     optimizer each parameter's gradient at most once.
     """
     here = (program.params, program.state, x, y, np.int32(program.steps))
+    _begin(program)
     loss, _, given, metrics = _compiled(program, "gradients", partial(_loss_and_gradients, program))(*here)
     found = trees.leaves(given)
     if program.step is not None and program.optimizers:
-        own = (program.params, program.state, program.opt_state, x, y, np.int32(program.steps))
-        loss, found = _compiled(program, "own gradients", partial(_own_gradients, program))(*own)
+        loss, found = _observed_own_step(program, x, y)
+    _randomness.end()
     return {
         "loss": array(loss),
         "gradients": {n: array(found.get(n, np.zeros_like(leaf))) for n, leaf in _ordered(program).items()},
@@ -200,6 +198,7 @@ def train(
     def one_step(x_batch: Any, y_batch: Any) -> Any:
         loss, metrics = training_step(program, x_batch, y_batch)
         program.steps += 1
+        _randomness.end()
         return _arrays(loss, metrics)
 
     return _loops.train_loop(one_step, program.batches, x, y, batch_size, epochs, steps, watch)
@@ -210,7 +209,9 @@ def evaluate(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) ->
     evaluation = _compiled(program, "evaluation", partial(_evaluation, program))
 
     def one_batch(x_batch: Any, y_batch: Any) -> Any:
-        return _arrays(*evaluation(program.params, program.state, x_batch, y_batch))
+        measured = _arrays(*evaluation(program.params, program.state, x_batch, y_batch))
+        _randomness.end()
+        return measured
 
     return _loops.evaluate_loop(one_batch, x, y, batch_size)
 
@@ -236,6 +237,12 @@ def settings(program: Program, values: Optional[Dict[str, float]] = None) -> Set
     return {name: {"value": found[name].read(), "dtype": dtype} for name in sorted(found)}
 
 
+WHERE_GRADIENTS_ARE_SEEN = (
+    "step gave its optimizer {}.\nIts gradients are observed where it calls optimizer.update(gradients, …) once, outside of "
+    "loops, with the gradients of params or of one part of them."
+)
+
+
 def _arrays(loss: Any, metrics: Dict[str, Any]) -> Tuple[np.ndarray, Arrays]:
     return array(loss), {name: array(value) for name, value in metrics.items()}
 
@@ -259,8 +266,9 @@ def _lacks(program: Program) -> Dict[str, str]:
     """Stages that cannot be seen by themselves, and why; the optimizers of a step are watched from here on."""
     if not program.optimizers:
         return {"update": "the program has no optimizer, only a step"}
-    found = {"update": "the program has several optimizers"} if len(program.optimizers) > 1 else {}
-    watched = [program.step is None or _jax_optimizers.watch(o, program.params) for o in program.optimizers]
+    found = {"update": "the program has several optimizers"} if list(program.optimizers) != [""] else {}
+    own = program.optimizers if program.step is not None else {}
+    watched = [_jax_optimizers.watch(optimizer, program.params, name) for name, optimizer in own.items()]
     return found if all(watched) else dict(found, gradients="the gradients that its optimizer is given cannot be read")
 
 
@@ -306,10 +314,11 @@ def _write(program: Program, values: Dict[str, Arrays]) -> None:
 
 
 def _compiled(program: Program, name: Any, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, jitted once under a name."""
-    if name not in program.functions:
-        program.functions[name] = jax.jit(function)
-    return program.functions[name]
+    """The function, jitted once under a name and for the random numbers that it draws."""
+    key = name, _randomness.version
+    if key not in program.functions:
+        program.functions[key] = jax.jit(function)
+    return program.functions[key]
 
 
 def _constants(program: Program) -> str:
@@ -317,11 +326,16 @@ def _constants(program: Program) -> str:
     return str({name: entry["value"] for name, entry in settings(program).items()})
 
 
+def _begin(program: Program, training: bool = True) -> None:
+    """A pass begins, where it is traced and where it is run: what is compiled asks then for the number of updates."""
+    _randomness.begin(program.steps if training else _randomness.INFERENCE)
+
+
 def _call(program: Program, params: Any, state: Any, x: Any, training: bool, step: Any, see: Any = None) -> Any:
     """(outputs, state after the pass)."""
-    if training:
-        _randomness.begin(step)
-    return program.model.call(params, state, x, training, jax.random.fold_in(program.rng, step), see)
+    key = jax.random.fold_in(program.rng, step)
+    _begin(program, training)
+    return program.model.call(params, state, x, training, key, see)
 
 
 def _inference(program: Program, params: Any, state: Any, x: Any) -> Any:
@@ -351,7 +365,7 @@ def _loss_and_gradients(program: Program, params: Any, state: Any, x: Any, y: An
 def _applied(program: Program, given: Any, params: Any, opt_state: Any) -> Tuple[Any, Any]:
     import optax
 
-    updates, opt_state = program.optimizers[0].update(given, opt_state, params)
+    updates, opt_state = program.optimizers[""].update(given, opt_state, params)
     return optax.apply_updates(params, updates), opt_state
 
 
@@ -362,36 +376,52 @@ def _standard_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any
         return (params, state, opt_state), loss, metrics
 
     held = (program.params, program.state, program.opt_state)
+    _begin(program)
     held, loss, metrics = _compiled(program, _constants(program), step)(*held, x, y, np.int32(program.steps))
     program.params, program.state, program.opt_state = held
     return loss, metrics
 
 
 def _own_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any]]:
-    """The program's own step, compiled again where settings that it holds as constants have changed."""
+    """The program's own step as it is, traced again where what it holds as constants has changed."""
+    metrics = _compiled(program, "metrics", partial(_metrics_aside, program))
+    here = (program.params, program.state, x, y, np.int32(program.steps))
+    _begin(program)
+    measured = metrics(*here) if program.metrics else {}
     if _constants(program) != program.traced_with:
         if program.traced_with:
             jax.clear_caches()
         program.traced_with = _constants(program)
-    metrics = _compiled(program, "metrics", partial(_metrics_aside, program))
-    here = (program.params, program.state, x, y, np.int32(program.steps))
-    measured = metrics(*here) if program.metrics else {}
     held = (program.params, program.state, program.opt_state)
-    program.params, program.state, program.opt_state, loss = _stepped(program, *held, x, y, program.steps)
+    after = _stepped(program, *held, x, y, np.int32(program.steps))
+    program.params, program.state, program.opt_state, loss = after
     return loss, measured
 
 
 def _stepped(program: Program, params: Any, state: Any, opt_state: Any, x: Any, y: Any, step: Any) -> Any:
     """(params, state, opt_state, loss) after the program's own step."""
-    _randomness.begin(step)
     x, y = jax.tree_util.tree_map(jnp.asarray, (x, y))
-    key = jax.random.fold_in(program.rng, step)
+    key = jax.random.fold_in(program.rng, step) if _jax_models.takes_key(program.step) else None
+    _begin(program)
     return program.model.own(program.step, params, state, opt_state, x, y, key)
 
 
 def _metrics_aside(program: Program, params: Any, state: Any, x: Any, y: Any, step: Any) -> Dict[str, Any]:
     """Metrics of a forward pass beside the program's own step."""
     return _measured(program, _call(program, params, state, x, True, step)[0], y)
+
+
+def _observed_own_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any]]:
+    """(loss, {name: gradient}) of the program's own step, by the marks that its optimizers leave."""
+    here = (program.params, program.state, program.opt_state, x, y, np.int32(program.steps))
+    _begin(program)
+    loss, given = _compiled(program, "own gradients", partial(_own_gradients, program))(*here)
+    if not given:  # what was traced before its optimizers were watched has no marks
+        jax.clear_caches()
+        loss, given = _compiled(program, "own gradients", partial(_own_gradients, program))(*here)
+    if not given:
+        raise ProgramError(WHERE_GRADIENTS_ARE_SEEN.format("no gradients"))
+    return loss, given
 
 
 def _own_gradients(program: Program, params: Any, state: Any, opt_state: Any, x: Any, y: Any, step: Any) -> Any:
@@ -403,11 +433,6 @@ def _own_gradients(program: Program, params: Any, state: Any, opt_state: Any, x:
 
     loss, given = _jax_graph.marked(loss_first, params, state, opt_state, x, y, step)
     twice = [name for name, values in given.items() if len(values) > 1]
-    if twice or not given:
-        raise ProgramError(
-            "step gave its optimizer {}.\nIts gradients are observed where it calls optimizer.update(gradients, …) once, "
-            "outside of loops, with the gradients of params or of one part of them.".format(
-                "the gradient of {} more than once".format(twice[0]) if twice else "no gradients"
-            )
-        )
+    if twice:
+        raise ProgramError(WHERE_GRADIENTS_ARE_SEEN.format("the gradient of {} more than once".format(twice[0])))
     return loss, {name: values[0] for name, values in given.items()}
