@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 import samestep
+from samestep import conformance
+from samestep import data as data_by_name
 from samestep.worker.parent import Worker
 
 ROOT = Path(__file__).parents[1]
@@ -79,6 +81,12 @@ def test_the_article_s_network_in_tensorflow_1_15_trains_as_in_keras_today(old_p
     assert result.left.versions["python"].startswith("3.7.")
     assert int(result.right.versions["keras"].split(".")[0]) >= 3
     assert result.verdict in ("identical", "rounding"), result
+
+
+def test_the_adapter_of_graphs_holds_every_fact_in_tensorflow_1_15(old_python):
+    digits = data_by_name.load("digits")
+    found = conformance.check("mnist-softmax:tensorflow1", digits.x, digits.y, python=old_python)
+    assert not found.broken, str(found)
 
 
 def test_the_same_file_trains_the_same_in_tensorflow_1_15_and_2(old_python):
