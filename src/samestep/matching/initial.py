@@ -28,7 +28,7 @@ def compare_initial(sides: Sides, left: State, right: State, own_init: bool) -> 
     """
     comparisons, unrelated = [], []
     for name, one, other_name, other in _twins(sides, left, right):
-        if _unrelated(one, other):
+        if _unrelated(one, other, name in sides.parameters.right_names):
             unrelated.append((name, one, other))
         else:
             times = floor.times_floor(one, [], other)
@@ -45,9 +45,11 @@ def _twins(sides: Sides, left: State, right: State) -> Iterator[tuple[str, Array
             yield name.replace("|", " of "), left[group][name], sides.right_name(name), value
 
 
-def _unrelated(one: Array, other: Array) -> bool:
+def _unrelated(one: Array, other: Array, parameter: bool) -> bool:
     if np.array_equal(one, other):
         return False
+    if parameter and one.size == 1:
+        return True  # one element cannot be told a draw from a constant
     spread = float(np.std(one.astype(np.float64)))
     gap = float(np.sqrt(np.mean((one.astype(np.float64) - other) ** 2)))
     return gap > UNRELATED * spread if spread > 0 else bool(np.std(other.astype(np.float64)) > 0)

@@ -110,6 +110,8 @@ class Sides:
 
     def _converted(self, role: str) -> list[tuple[str, float]]:
         """Roles that hold the same times a factor: momentum with the learning rate inside or outside."""
+        if not np.isfinite(self.rate):
+            return []  # unknown
         inverse = 1 / self.rate if self.rate else 0.0
         factor = {
             "momentum": ("rated_momentum", -self.rate),
