@@ -8,7 +8,8 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 import numpy as np
 
 from samestep.errors import ProgramError
-from samestep.frameworks import _rows
+from samestep.frameworks import _randomness, _rows
+from samestep.frameworks._keras_optimizers import array
 
 GIVEN_BY_SAMESTEP = ("x", "y", "batch_size", "epochs", "initial_epoch", "steps_per_epoch", "validation_split")
 
@@ -105,8 +106,36 @@ def rate_after(schedulers: List[Any], rate: float, epochs: int, dtype: str) -> f
     return rate
 
 
-class Observing:
-    """A callback, mixed into a Keras's own Callback: notes the running loss after each step, stops after some steps."""
+class Numbering:
+    """A callback, mixed into a Keras's own Callback: tells when a forward pass begins, and by how many updates it follows."""
+
+    updates = 0
+
+    def on_train_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
+        """Note how many updates have been done."""
+        if _randomness.stream.seed is not None:
+            self.updates = self.updates_done()
+
+    def updates_done(self) -> int:
+        """The optimizer's count, which on some backends is brought up to date only between epochs."""
+        return int(array(self.model.optimizer.iterations))  # type: ignore[attr-defined]
+
+    def on_train_batch_begin(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+        """A pass in training mode begins."""
+        _randomness.begin(self.updates)
+        self.updates += 1
+
+    def on_test_batch_begin(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+        """A pass in inference mode begins."""
+        _randomness.begin(_randomness.INFERENCE)
+
+    def on_test_batch_end(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+        """It has ended."""
+        _randomness.end()
+
+
+class Observing(Numbering):
+    """One that also notes the running loss after each step, and stops after a number of steps."""
 
     def watch_with(self, steps: Optional[int], total: int, watch: Callable[[int, int], None]) -> Any:
         """Set it up; total: the steps that training takes if `steps` is None."""
@@ -117,6 +146,7 @@ class Observing:
 
     def on_train_batch_end(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
         """Note the loss that Keras shows after this batch."""
+        _randomness.end()
         self.running_loss.append(self.loss_now(logs or {}))
         done = len(self.running_loss)
         if done % 50 == 0:

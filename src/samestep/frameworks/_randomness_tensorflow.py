@@ -22,7 +22,7 @@ _replaced: List[Tuple[Any, str, Any]] = []
 
 def install() -> None:
     """Put the stream in place, where TensorFlow runs eagerly; graphs made by hand are fed instead."""
-    if not tf.compat.v1.executing_eagerly_outside_functions():
+    if not tf.executing_eagerly():
         return
     if not _state:
         with tf.init_scope():
@@ -40,6 +40,8 @@ def uninstall() -> None:
 
 def forget() -> None:
     """Let every tf.function be traced anew when it is called next: what it holds may draw otherwise than now."""
+    if not _state:
+        return
     function = type(tf.function(lambda: None))
     for found in gc.get_objects():
         if type(found) is function and hasattr(found, "_function_cache"):

@@ -11,11 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from samestep.errors import ProgramError
-from samestep.frameworks import _keras_optimizers, _loops, _tensorflow_gradients, _tensorflow_graph
+from samestep.frameworks import _keras_optimizers, _loops, _randomness, _tensorflow_gradients, _tensorflow_graph
 from samestep.frameworks._keras_optimizers import array
 from samestep.frameworks._roles import role, slot_key
 
 GAPS = {
+    "layouts": "variables are arrays of no layer: shapes, order and numbers decide what pairs",
+    "several inputs or outputs": "x and y are one array each; what forward returns may be any nest of tensors",
     "generators": "states of tf.random operations cannot be read or written; a tf.random.Generator's can, among the variables",
     "layers": "activations are seen where forward runs as a graph, and not inside further tf.functions that it calls",
     "steps": "a step(x, y) of the program's own is observed eagerly, where Keras computes some losses otherwise than compiled",
@@ -61,6 +63,7 @@ class Program:
         self.parameters = _by_name([v for v in self.variables if v.trainable])
         self.buffers = _by_name([v for v in self.variables if not v.trainable and v is not counter])
         self.takes_training = "training" in inspect.signature(_plain(forward)).parameters
+        self.updates = 0
         self.gradient_forms: Dict[str, str] = {}
         self.training_steps: Dict[str, Callable[..., Any]] = {}
         self.observed_forwards: Dict[Any, Callable[..., Any]] = {}
@@ -99,12 +102,14 @@ def describe(program: Program) -> Dict[str, Any]:
 def state(program: Program, values: Optional[Dict[str, Arrays]] = None) -> Dict[str, Arrays]:
     """Write the given values, then return all that a step reads and writes, as arrays of the variables' shapes and dtypes.
 
-    Groups: parameters (trainable), buffers (the other variables), slots (by role), counters (``step``: updates done, -1 where
-    nothing counts them) and private, which only this program can read back. Where counters are written without
-    private, what follows from the step is set.
+    Groups: parameters (trainable), buffers (the other variables), slots (by role), counters (``step``: updates done) and
+    private, which only this program can read back. Where counters are written without private, what follows from the
+    step is set.
     """
     groups = _variables(program)
     values = dict(values or {})
+    if "counters" in values:
+        program.updates = int(values["counters"]["step"])
     if "counters" in values and "private" not in values:
         _follow(program, groups, int(values["counters"]["step"]))
     for group, entries in values.items():
@@ -112,12 +117,13 @@ def state(program: Program, values: Optional[Dict[str, Arrays]] = None) -> Dict[
             if name in groups[group]:  # a step that only the powers of beta count has no variable
                 groups[group][name].assign(tf.cast(value, groups[group][name].dtype))
     read = {group: {n: array(v) for n, v in variables.items()} for group, variables in groups.items()}
-    read["counters"].setdefault("step", np.array(_step_of_powers(program, read["private"]), np.int64))
+    read["counters"].setdefault("step", np.array(_updates(program), np.int64))
     return read
 
 
 def forward(program: Program, x: np.ndarray, training: bool) -> Dict[str, Arrays]:
     """Every float tensor that forward computes, in order, and its outputs; an eager program shows its outputs only."""
+    _randomness.begin(_updates(program) if training else _randomness.INFERENCE)
     if program.eager:
         names, values, outputs = [], [], tf.nest.flatten(_outputs(program, tf.constant(x), training))
     else:
@@ -138,6 +144,7 @@ def gradients(program: Program, x: np.ndarray, y: np.ndarray) -> Dict[str, Any]:
     variable's gradient once.
     """
     observe = program.observed_step or (lambda x, y: _observed_own_step(program, x, y))
+    _randomness.begin(_updates(program))
     loss, given, metrics = observe(tf.constant(x), tf.constant(y))
     return {
         "loss": array(loss),
@@ -154,6 +161,7 @@ def update(program: Program, gradients: Arrays, x: np.ndarray, y: np.ndarray) ->
         )
     pairs = _tensorflow_gradients.as_given(gradients, program.parameters, program.gradient_forms)
     program.optimizer.apply_gradients(pairs)
+    program.updates += 1
     if program.counter is not None:
         program.counter.assign_add(1)
 
@@ -171,7 +179,10 @@ def train(
     training_step = _training_step(program)
 
     def one_step(x_batch: np.ndarray, y_batch: np.ndarray) -> Any:
-        return _arrays(*training_step(tf.constant(x_batch), tf.constant(y_batch)))
+        _randomness.begin(_updates(program))
+        loss, metrics = training_step(tf.constant(x_batch), tf.constant(y_batch))
+        program.updates += 1
+        return _arrays(loss, metrics)
 
     return _loops.train_loop(one_step, program.batches, x, y, batch_size, epochs, steps, watch)
 
@@ -299,6 +310,7 @@ def _counted_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any]
 
 def _own_step(program: Program, step: Callable[..., Any], x: Any, y: Any) -> Tuple[Any, Dict[str, Any]]:
     metrics = program.metrics_aside(x, y) if program.metrics else {}
+    _randomness.begin(_updates(program))
     return step(x, y), metrics
 
 
@@ -398,11 +410,20 @@ def _constants(program: Program) -> str:
     return str({name: getattr(program.optimizer, name, None) for name in V1_SETTINGS})
 
 
-def _step_of_powers(program: Program, private: Arrays) -> int:
-    """Updates done, by Adam's power of beta, which is beta**(t + 1) after t updates."""
-    if "beta2_power" not in private or private["beta2_power"] <= 0:
-        return -1
-    return round(float(np.log(private["beta2_power"]) / np.log(np.float32(program.optimizer._beta2)))) - 1
+def _updates(program: Program) -> int:
+    """Updates done, by the program's own count: a counter, or Adam's power of beta, which is beta**(t + 1) after t updates.
+
+    Where it has none, by those that samestep ran.
+    """
+    optimizer = program.optimizer
+    if _keras_optimizers.is_keras_optimizer(optimizer):
+        return int(array(_keras_optimizers.counter(optimizer)))
+    if program.counter is not None:
+        return int(array(program.counter))
+    power = [array(power) for power in getattr(optimizer, "_get_beta_accumulators", lambda: ())()][1:]
+    if not power or power[0] <= 0:
+        return program.updates
+    return round(float(np.log(power[0]) / np.log(np.float32(optimizer._beta2)))) - 1
 
 
 def _follow(program: Program, groups: Dict[str, Dict[str, Any]], step: int) -> None:

@@ -14,13 +14,15 @@ import numpy as np
 import tensorflow as tf
 
 from samestep.errors import ProgramError
-from samestep.frameworks import _loops, _tensorflow_graph, _tensorflow_twin
+from samestep.frameworks import _loops, _randomness, _randomness_tensorflow1, _tensorflow_graph, _tensorflow_twin
 from samestep.frameworks._roles import role, slot_key
 
 Keys = tf.compat.v1.GraphKeys
 Arrays = Dict[str, np.ndarray]
 
 GAPS = {
+    "layouts": "variables are arrays of no layer: shapes, order and numbers decide what pairs",
+    "several inputs or outputs": "one placeholder takes x and one y, and outputs is one tensor",
     "generators": "states of random operations live in the session's kernels and can be neither read nor written",
     "updates by assignment": "assignments of the author's own, and rows of embeddings by gradient descent or clipped, are judged "
     "within the whole step",
@@ -58,6 +60,7 @@ class Program:
     betas: dict[str, Any]
     raw: dict[str, Any]
     rows: dict[str, tuple[Any, Any]]
+    draws: Any
     twin: Any
 
     def __init__(
@@ -98,6 +101,7 @@ def load(built: Program, x: np.ndarray) -> Program:
     _start_session(program)
     program.raw, program.twin = _gradients_as_written(program), None
     program.rows = _rows_as_written(program)
+    program.draws = _randomness_tensorflow1.Draws([program.outputs, program.loss])
     program.updates = _counted(program, program.session.run(program.private))
     return program
 
@@ -479,7 +483,8 @@ def _feeds(program, x, y, training):
     feeds = dict(_own_feeds(program, training), **{program.inputs.name: x})
     if y is not None:
         feeds[program.targets.name] = _like(program.targets, y)
-    return feeds
+    _randomness.begin(program.updates if training else _randomness.INFERENCE)
+    return dict(feeds, **program.draws.feeds(program.session, feeds))
 
 
 def _like(placeholder, y):

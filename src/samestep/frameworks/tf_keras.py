@@ -213,7 +213,9 @@ def train(
 def evaluate(program: Program, x: Rows, y: Rows, batch_size: int) -> Dict[str, float]:
     """Loss and metrics over these rows by the model's own evaluate; a metric of several numbers by their mean."""
     with _one_at_a_time(program.model):
-        return _keras_fit.plain_logs(program.model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True))
+        callback = type("Numbering", (_keras_fit.Numbering, program.keras.callbacks.Callback), {})()
+        options = {"batch_size": batch_size, "verbose": 0, "return_dict": True, "callbacks": [callback]}
+        return _keras_fit.plain_logs(program.model.evaluate(x, y, **options))
 
 
 def batches(program: Program, x: Rows, y: Rows, batch_size: int, epochs: int, see: Callable[..., None]) -> None:
