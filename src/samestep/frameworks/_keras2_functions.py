@@ -7,6 +7,7 @@ keras/engine/training.py, _make_train_function; keras/optimizers.py, get_updates
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
@@ -40,7 +41,10 @@ def observed(model: Any) -> Callable[[List[Any]], List[np.ndarray]]:
 def already_made(optimizer: Any) -> Made:
     """What get_updates has made where the program has trained or been loaded with its optimizer: all but the named scalars."""
     named = {id(value) for value in vars(optimizer).values()}
-    return [(str(v.name).split(":")[0].split("/")[-1], v) for v in optimizer.weights if id(v) not in named]
+    made = [(str(v.name).split(":")[0].split("/")[-1], v) for v in optimizer.weights if id(v) not in named]
+    return [
+        (re.sub(r"(_\d+)_\d+$", r"\1", name), variable) for name, variable in made
+    ]  # m_0_1 is TensorFlow's second m_0
 
 
 def update(model: Any, made: Made) -> Callable[[List[np.ndarray]], Any]:

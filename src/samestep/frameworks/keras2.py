@@ -228,6 +228,9 @@ class _Observer(_keras_fit.Observing, keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Optional[Dict[str, Any]] = None) -> None:
         self.rows, self.total_loss = 0, 0.0
 
+    def updates_done(self) -> int:
+        return int(keras.backend.get_value(self.model.optimizer.iterations))
+
     def loss_now(self, logs: Dict[str, Any]) -> float:
         self.rows += logs["size"]
         self.total_loss += float(logs["loss"]) * logs["size"]
@@ -433,8 +436,11 @@ def _fit_without_training(
 
     options = _fit_options(program, x, y, [epoch_now])
     options = {name: value for name, value in options.items() if not name.startswith("validation")}
+    metrics = [weight for metric in model._get_training_eval_metrics() for weight in metric.weights]
+    before = list(zip(metrics, K.batch_get_value(metrics)))
     with _numpy_as_it_is(), attributes(model, train_function=take):
         model.fit(x, y, batch_size=batch_size, epochs=epochs, **options)
+    K.batch_set_value(before)
 
 
 def _as_given(rows: Rows, names: List[str], arrays: List[Any]) -> Rows:
