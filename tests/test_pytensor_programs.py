@@ -10,6 +10,8 @@ from programs import theano_style as style
 from programs.in_process import InProcess, compare, first_difference, stage_apart
 from programs.theano_style import adam, adam_of, by_parameter, classifier, clipped, const, normalised, sgd
 from samestep.errors import ProgramError
+from samestep.frameworks import _randomness
+from samestep.frameworks import _randomness_numpy as numbers
 from samestep.frameworks.pytensor import Program
 
 rng = np.random.default_rng(0)
@@ -318,6 +320,67 @@ def test_a_generator_s_state_that_is_written_back_draws_the_same_again():
     worker.ask("state", values=start)
     assert bits(worker.ask("train", batch_size=BATCH, epochs=1)["running_loss"]) == bits(once)
     assert bits(once) != bits(twice)
+
+
+def drawing(kind, seed=4):
+    """Noise of some kind on the hidden layer and, of another size, on the logits."""
+    x, y, p = pt.fmatrix("x"), pt.lvector("y"), style.weights()
+    generator = pt.random.shared_rng(np.random.default_rng(seed), name="noise")
+    hidden = pt.tanh(pt.dot(x, p[0]) + p[1])
+    after, noise = kind(generator, hidden.shape)
+    logits = pt.dot(hidden * noise, p[2]) + p[3]
+    after, noise = kind(after, logits.shape)
+    logits = logits * noise
+    loss = style.cross_entropy(logits, y)
+    updates = [*sgd()(p, pytensor.grad(loss, p)), (generator, after)]
+    return Program(inputs=x, targets=y, outputs=logits, loss=loss, updates=updates, learning_rate=0.1, mode=style.QUICK)
+
+
+def as_float(after, drawn):
+    return after, pt.cast(drawn, "float32")
+
+
+KINDS = {
+    "uniform": lambda rng, size: rng.uniform(2, 4, size=size, dtype="float32"),
+    "normal": lambda rng, size: rng.normal(1, 0.5, size=size, dtype="float32"),
+    "bernoulli": lambda rng, size: as_float(*rng.bernoulli(0.3, size=size)),
+    "binomial": lambda rng, size: as_float(*rng.binomial(1, 0.3, size=size)),
+}
+
+
+def standard(kind, shape, number):
+    """The same noise from the shared stream, in NumPy."""
+    words = numbers.words(_randomness.Draw(number, shape, tuple(range(len(shape))), False), step=0)
+    if kind == "normal":
+        return 1 + 0.5 * numbers.normal(words)
+    uniform = numbers.uniform(words)
+    return 2 + 2 * uniform if kind == "uniform" else (uniform >= 0.7).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_operations_draw_the_shared_numbers_while_these_are_shared(kind):
+    worker = held(lambda: drawing(KINDS[kind]))
+    name = "bernoulli" if kind == "binomial" else kind
+    assert worker.ask("draws", x=X) == [{"kind": name, "shape": [56, 8]}, {"kind": name, "shape": [56, 3]}]
+    own = worker.ask("forward", x=X, training=True)["outputs"]["output"]
+    worker.ask("randomness", seed=5)
+    try:
+        seen = worker.ask("forward", x=X, training=True)["outputs"]["output"]
+        p = worker.ask("state")["parameters"]
+        hidden = np.tanh(X @ p["hidden/kernel"]) * standard(kind, (56, 8), 0)
+        np.testing.assert_allclose(seen, hidden @ p["last/kernel"] * standard(kind, (56, 3), 1), rtol=1e-4, atol=1e-5)
+    finally:
+        worker.ask("randomness", seed=None)
+    assert bits(worker.ask("forward", x=X, training=True)["outputs"]["output"]) == bits(own)
+    assert bits(own) != bits(seen)
+
+
+@pytest.mark.parametrize("kind", ["uniform", "binomial"])
+def test_programs_whose_generators_have_other_seeds_train_the_same_on_shared_numbers(kind):
+    result = compare(lambda: drawing(KINDS[kind]), lambda: drawing(KINDS[kind], seed=5), DATA, steps=4)
+    assert result.verdict in ("identical", "rounding"), result.stages
+    other = KINDS["normal"]
+    assert compare(lambda: drawing(KINDS[kind]), lambda: drawing(other), DATA, steps=2).verdict == "different"
 
 
 def test_activations_come_in_the_order_of_the_network_under_names_or_operations():

@@ -18,14 +18,15 @@ from pytensor.tensor.random.type import RandomType
 
 from samestep.errors import ProgramError
 from samestep.frameworks import _loops, _pytensor_graph, _pytensor_roles, _randomness
+from samestep.frameworks._randomness_pytensor import Draws
 from samestep.frameworks._roles import slot_key
 
 Arrays = Dict[str, np.ndarray]
 
 GAPS = {
     "layouts": "variables are arrays of no layer: shapes, order and numbers decide what pairs",
-    "random numbers of the other side": "random operations draw from their own generators, whose states can be read and "
-    "written, and not from the stream that other frameworks share",
+    "randomness within Scan": "random operations in a Scan, and those of other distributions than uniform, normal and "
+    "Bernoulli's, draw from the program's own generators",
     "constants of the training function": "they are moved where the update is observed by itself; shared variables are moved "
     "in the training function too",
 }
@@ -91,6 +92,7 @@ class Program:
         self.givens = {True: _symbolic(training_givens or {}), False: _symbolic(inference_givens or {})}
         self.mode, self.batches = mode, batches
         self.compiled: dict[Any, Any] = {}
+        self.activations: dict[tuple[bool, bool], list[str]] = {}
         self.done = 0
 
 
@@ -158,10 +160,8 @@ def state(program: Program, values: dict[str, Any] | None = None) -> dict[str, A
 
 def forward(program: Program, x: np.ndarray, training: bool) -> dict[str, Arrays]:
     """The float tensors between inputs and outputs, in the order of the graph, and the outputs."""
-    if training:
-        _randomness.begin(program.done)
-    names, compiled = _compiled(program, "forward", training, _forward_function)
-    found = compiled(*_feed(program.inputs, x))
+    found = _run(program, _forward_function, training, _feed(program.inputs, x))
+    names = program.activations[training, _randomness.stream.seed is not None]
     return {
         "activations": dict(zip(names, found)),
         "outputs": dict(zip(program.outputs, found[len(names) :])),
@@ -170,9 +170,7 @@ def forward(program: Program, x: np.ndarray, training: bool) -> dict[str, Arrays
 
 def gradients(program: Program, x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     """Loss, the gradients that the updates are given, and metrics of one training step, without its update."""
-    _randomness.begin(program.done)
-    compiled = _compiled(program, "gradients", True, _gradients_function)
-    loss, *found = compiled(*_feed(program.inputs, x), *_feed(program.targets, y))
+    loss, *found = _run(program, _gradients_function, True, _feed(program.inputs, x) + _feed(program.targets, y))
     passed = dict(zip(program.parameters, found))
     return {"loss": loss, "metrics": dict(zip(program.metrics, found[len(passed) :])), "gradients": passed}
 
@@ -181,10 +179,9 @@ def update(program: Program, gradients: Arrays, x: np.ndarray, y: np.ndarray) ->
     """Apply the updates with these gradients in the place of their own; x and y are the batch they belong to."""
     if program.lacks:
         raise ProgramError("the update is not observed by itself: {}".format(program.lacks["update"]))
-    names, compiled = _compiled(program, "update", True, _update_function)
     given = [gradients[name].astype(program.gradients[name].type.dtype) for name in program.parameters]
-    moved = [np.asarray(program.moved[name], program.settings[name].type.dtype) for name in names]
-    compiled(*_feed(program.inputs, x), *_feed(program.targets, y), *given, *moved)
+    given += [np.asarray(value, program.settings[name].type.dtype) for name, value in program.moved.items()]
+    _run(program, _update_function, True, _feed(program.inputs, x) + _feed(program.targets, y), *given)
     program.done += 1
 
 
@@ -198,11 +195,10 @@ def train(
     watch: Callable[[int, int], None],
 ) -> dict[str, Any]:
     """Train by the compiled training function; returns running_loss, float64 (steps,), and the means of each epoch."""
-    compiled = _compiled(program, "train", True, _train_function)
 
     def one_step(x_batch, y_batch):
-        _randomness.begin(program.done)
-        loss, *metrics = compiled(*_feed(program.inputs, x_batch), *_feed(program.targets, y_batch))
+        rows = _feed(program.inputs, x_batch) + _feed(program.targets, y_batch)
+        loss, *metrics = _run(program, _train_function, True, rows)
         program.done += 1
         return loss, dict(zip(program.metrics, metrics))
 
@@ -211,10 +207,10 @@ def train(
 
 def evaluate(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) -> dict[str, float]:
     """Means over rows of loss and metrics."""
-    compiled = _compiled(program, "evaluate", False, _evaluate_function)
 
     def one_batch(x_batch, y_batch):
-        loss, *metrics = compiled(*_feed(program.inputs, x_batch), *_feed(program.targets, y_batch))
+        rows = _feed(program.inputs, x_batch) + _feed(program.targets, y_batch)
+        loss, *metrics = _run(program, _evaluate_function, False, rows)
         return loss, dict(zip(program.metrics, metrics))
 
     return _loops.evaluate_loop(one_batch, x, y, batch_size)
@@ -369,8 +365,8 @@ def _follows(program, new, scalars):
 
 def _at(program, step):
     """The clock's values after so many updates, as the updates themselves make them."""
-    tick = _compiled(program, "tick", True, _tick_function)
     while len(program.ticks) <= step:
+        tick, _ = _compiled(program, _tick_function, False)
         program.ticks.append(dict(zip(program.clock, tick(*program.ticks[-1].values()))))
     return program.ticks[step]
 
@@ -492,20 +488,28 @@ def _setting(program, name):
     elif isinstance(variable, SharedVariable):
         value = variable.get_value()
     else:
-        value = _compiled(
-            program, "setting " + name, True, lambda *_: pytensor.function([], variable, mode=program.mode)
-        )()
+        (value,) = _compiled(program, _rate_function, False)[0]()
     return {"value": float(value), "dtype": variable.type.dtype}
 
 
 # compiled functions
 
 
-def _compiled(program, name, training, make):
-    """The function that make(program, training) compiles, once."""
-    key = (name, training)
+def _run(program, make, training, arrays, *more):
+    """What the function that make() compiles returns for a pass over these arrays of the data, and for more.
+
+    While a stream of random numbers is shared, the function has those of its random operations as inputs after all others.
+    """
+    _randomness.begin(program.done if training else _randomness.INFERENCE)
+    compiled, draws = _compiled(program, make, training)
+    return compiled(*arrays, *more, *draws.numbers(arrays))
+
+
+def _compiled(program, make, training):
+    """What make(program, training, shared) compiles, once: a function and the random operations in it."""
+    key = make, training, _randomness.stream.seed is not None
     if key not in program.compiled:
-        program.compiled[key] = make(program, training)
+        program.compiled[key] = make(*(program, *key[1:]))
     return program.compiled[key]
 
 
@@ -514,57 +518,77 @@ def _as_in(program, graphs, training):
     return _pytensor_graph.replaced(graphs, program.givens[training])
 
 
-def _observing(program, inputs, outputs):
-    """A compiled function that updates nothing but the states of generators that it draws from."""
-    return pytensor.function(inputs, outputs, mode=program.mode, on_unused_input="ignore")
+def _prepared(program, graphs, training, shared, data, by=None):
+    """(copies of the graphs as they are in that mode, with other variables replaced too; the random operations in them)."""
+    passed = [*program.outputs.values(), program.loss]
+    passed = passed if len(data) > len(_variables(program.inputs)) else passed[:-1]
+    found = _pytensor_graph.replaced([*passed, *graphs], program.givens[training] if by is None else by)
+    draws = Draws(found, data) if shared else Draws()
+    return _pytensor_graph.replaced(found[len(passed) :], draws.by), draws
 
 
-def _train_function(program, training):
-    outputs, updates = [program.loss, *program.metrics.values()], list(program.updates.items())
-    givens = program.givens[training]
+def _function(program, inputs, outputs, draws, updates=()):
     return pytensor.function(
-        _data(program), outputs, updates=updates, givens=givens, mode=program.mode, on_unused_input="ignore"
+        [*inputs, *draws.given], outputs, updates=list(updates), mode=program.mode, on_unused_input="ignore"
     )
 
 
-def _evaluate_function(program, training):
-    outputs = _as_in(program, [program.loss, *program.metrics.values()], training)
-    return _observing(program, _data(program), outputs)
+def _train_function(program, training, shared):
+    """The training function as its author would compile it; where the stream of random numbers is shared, with those."""
+    data, wanted = _data(program), [program.loss, *program.metrics.values()]
+    graphs, draws = _prepared(program, [*wanted, *program.updates.values()], training, shared, data)
+    if draws.nodes:
+        return _function(
+            program, data, graphs[: len(wanted)], draws, zip(program.updates, graphs[len(wanted) :])
+        ), draws
+    updates, givens = list(program.updates.items()), program.givens[training]
+    options = {"mode": program.mode, "on_unused_input": "ignore"}
+    return pytensor.function(data, wanted, updates=updates, givens=givens, **options), draws
 
 
-def _forward_function(program, training):
-    """(names of activations, function of the inputs that returns them and the outputs)."""
-    outputs = _as_in(program, list(program.outputs.values()), training)
-    found = _pytensor_graph.activations(_variables(program.inputs), outputs)
-    return list(found), _observing(program, _variables(program.inputs), [*found.values(), *outputs])
+def _evaluate_function(program, training, shared):
+    graphs, draws = _prepared(program, [program.loss, *program.metrics.values()], training, shared, _data(program))
+    return _function(program, _data(program), graphs, draws), draws
 
 
-def _gradients_function(program, training):
-    outputs = [program.loss, *program.gradients.values(), *program.metrics.values()]
-    return _observing(program, _data(program), _as_in(program, outputs, training))
+def _forward_function(program, training, shared):
+    """A function of the inputs that returns the activations and the outputs."""
+    inputs = _variables(program.inputs)
+    outputs, draws = _prepared(program, list(program.outputs.values()), training, shared, inputs)
+    found = _pytensor_graph.activations(inputs, outputs)
+    program.activations[training, shared] = list(found)
+    return _function(program, inputs, [*found.values(), *outputs], draws), draws
 
 
-def _update_function(program, training):
-    """(names of settings, function of a batch, gradients by parameter and those settings that updates)."""
+def _gradients_function(program, training, shared):
+    wanted = [program.loss, *program.gradients.values(), *program.metrics.values()]
+    graphs, draws = _prepared(program, wanted, training, shared, _data(program))
+    return _function(program, _data(program), graphs, draws), draws
+
+
+def _update_function(program, training, shared):
+    """A function of a batch, gradients by parameter and settings, that updates."""
     given = [gradient.type() for gradient in program.gradients.values()]
     moved = [program.settings[name].type() for name in program.moved]
     by = dict(program.givens[training])
     by.update((place, new) for places, new in zip(program.cut.values(), given) for place in places)
     by.update(zip((program.settings[name] for name in program.moved), moved))
-    news = _pytensor_graph.replaced(program.updates.values(), by)
+    news, draws = _prepared(program, list(program.updates.values()), training, shared, _data(program), by)
     inputs = [*_data(program), *given, *moved]
-    updates = list(zip(program.updates, news))
-    return list(program.moved), pytensor.function(
-        inputs, [], updates=updates, mode=program.mode, on_unused_input="ignore"
-    )
+    return _function(program, inputs, [], draws, zip(program.updates, news)), draws
 
 
-def _tick_function(program, training):
+def _tick_function(program, training, shared):
     """From values of the clock to its next ones."""
     clock = list(program.clock.values())
     given = [variable.type() for variable in clock]
     news = _pytensor_graph.replaced([program.updates[v] for v in clock], dict(zip(clock, given)))
-    return _observing(program, given, [v.type.filter_variable(new) for v, new in zip(clock, news)])
+    news = [variable.type.filter_variable(new) for variable, new in zip(clock, news)]
+    return _function(program, given, news, Draws()), Draws()
+
+
+def _rate_function(program, training, shared):
+    return _function(program, [], [program.settings["learning_rate"]], Draws()), Draws()
 
 
 # arrays
