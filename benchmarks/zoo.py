@@ -1,6 +1,7 @@
 """Are correct ports called the same, and their mutants different, at the right place? Every pair of the zoo beside this file.
 
     python benchmarks/zoo.py [NAME …] [--seeds 0,1,2] [--mutants]
+    python benchmarks/zoo.py --list
 
 A pair is a folder of zoo/: left.py and right.py train the same network in two frameworks; each mutant*.py is right.py with
 one change, and says in EXPECTED, as "stage" or "stage: part of a name", where it has to be found. Exit status 1 if a
@@ -16,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import samestep
-from samestep.errors import SamestepError
 
 ZOO = Path(__file__).with_name("zoo")
 
@@ -41,6 +41,12 @@ class Pair:
         """The left program against this right one, over two epochs of which each ends in a partial batch."""
         data = f"{ZOO / 'data.py'}:{constant(self.folder / 'left.py', 'DATA')}"
         return samestep.match(str(self.folder / "left.py"), str(right), data=data, batch_size=16, epochs=2, seed=seed)
+
+    def line(self) -> str:
+        """The pair as a line of the docs' table: frameworks, what it is, and its mutants with where they are found."""
+        (left, what), (right, _) = (first_line(self.folder / f"{side}.py").split(": ", 1) for side in ("left", "right"))
+        mutants = "; ".join(f"{first_line(path)} → *{expected}*" for path, expected in self.mutants.items())
+        return f"| `{self.name}` | {left} – {right} | {what} | {mutants} |"
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,11 @@ def constant(path: Path, name: str) -> str:
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]:
             return str(ast.literal_eval(node.value))
     raise ValueError(f"{path}: no {name} = …")
+
+
+def first_line(path: Path) -> str:
+    """What a program file says that it is, without the full stop."""
+    return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n\n")[0].rstrip(".")
 
 
 def at_its_place(result: samestep.MatchResult, expected: str) -> bool:
@@ -112,7 +123,7 @@ def attempted(
     began = time.monotonic()
     try:
         made = row(match(), time.monotonic() - began)
-    except (SamestepError, Exception) as error:
+    except Exception as error:
         made = Row(f"{type(error).__name__}: {error}", good=False)
     print(start + made.text, flush=True)
     return made
@@ -138,7 +149,11 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="pairs; all if none is named")
     parser.add_argument("--seeds", default="0", help="seeds of initial weights, with commas between them")
     parser.add_argument("--mutants", action="store_true", help="run the mutants too")
+    parser.add_argument("--list", action="store_true", help="only print what pairs and mutants there are")
     asked = parser.parse_args()
+    if asked.list:
+        print("\n".join(pair.line() for pair in pairs(asked.names)))
+        return 0
     made = list(rows(pairs(asked.names), [int(seed) for seed in asked.seeds.split(",")], asked.mutants))
     ports, mutants = ([row for kind, row in made if kind == wanted] for wanted in ("port", "mutant"))
     same = sum(row.verdict in ("identical", "rounding") for row in ports)

@@ -1,16 +1,15 @@
-"""Keras: a simple recurrent network over tokens, all its gradients clipped together."""
+"""Keras: a simple recurrent network over a sequence, all its gradients clipped together."""
 
 import keras
 from keras import layers
 
-DATA = "tokens"
+DATA = "sequences"
 
 
 def build():
     model = keras.Sequential(
         [
-            keras.Input((10,), dtype="int32"),
-            layers.Embedding(20, 6, name="embedding"),
+            keras.Input((9, 6)),
             layers.SimpleRNN(7, name="rnn"),
             layers.Dense(3, name="head"),
         ]

@@ -26,4 +26,4 @@ def build():
         velocity = pytensor.shared(np.zeros_like(parameter.get_value()), name=f"{parameter.name}_velocity")
         moved = np.float32(0.9) * velocity - np.float32(0.05) * gradient
         updates += [(velocity, moved), (parameter, parameter + moved)]
-    return Program(inputs=x, targets=y, outputs=logits, loss=loss, updates=updates, parameters=parameters)
+    return Program(inputs=x, targets=y, outputs=logits, loss=loss, updates=updates, learning_rate=0.05)
