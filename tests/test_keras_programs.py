@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import callbacks, layers
 from keras.optimizers import SGD, Adam, AdamW, Lamb, Lion, Nadam, RMSprop, schedules
 
+import keras_backend_checks
 from programs.in_process import InProcess, compare, first_difference, stage_apart
 from samestep.errors import ProgramError
 from samestep.frameworks import keras as adapter
@@ -434,6 +435,21 @@ def test_the_data_stage_sees_the_batches_that_fit_feeds():
     for (x, y), (fed_x, fed_y) in zip(seen, fed, strict=True):
         np.testing.assert_array_equal(x, fed_x)
         np.testing.assert_array_equal(y, fed_y)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "several_inputs_and_outputs_are_dicts_by_name",
+        "weights_of_rows_hold_for_every_output",
+        "rows_by_other_names_than_the_models_are_refused",
+        "missing_gradients_are_zeros_and_parameters_come_in_the_order_of_use",
+        "settings_moved_by_one_ulp_take_effect_at_once_and_can_be_moved_back",
+        "a_state_holds_all_that_training_depends_on_and_shares_no_memory",
+    ],
+)
+def test_on_tensorflow(name):
+    keras_backend_checks.CHECKS[name]()
 
 
 def test_a_scheduler_is_read_at_each_epoch_of_the_data():

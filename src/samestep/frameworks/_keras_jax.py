@@ -52,10 +52,10 @@ def updater(model: Any, parameters: Dict[str, Any], forms: Dict[str, str]) -> Ca
     optimizer = model.optimizer
     names = {id(variable): name for name, variable in parameters.items()}
 
-    def apply(values: Any, held: Any, gradients: Any) -> Any:
-        return optimizer.stateless_apply(held, gradients, values)
+    def apply(values: Any, held: Any, given: Any) -> Any:
+        return optimizer.stateless_apply(held, given, values)
 
-    run = jax.jit(apply) if _compiles(model) else apply
+    run: Any = jax.jit(apply) if _compiles(model) else apply
 
     def update(gradients: Dict[str, Any]) -> None:
         groups = (optimizer._trainable_variables, optimizer.variables)
@@ -96,7 +96,7 @@ class _NumPyGenerator:
 
     def assign(self, state: np.ndarray) -> None:
         words, position, spare = state[:624], state[624:626], np.array(state[626:]).view(np.float64)
-        np.random.set_state(("MT19937", words, *(int(number) for number in position), float(spare[0])))
+        np.random.set_state(("MT19937", words, int(position[0]), int(position[1]), float(spare[0])))
 
 
 def _compiles(model: Any) -> bool:

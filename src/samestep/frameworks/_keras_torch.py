@@ -101,7 +101,7 @@ class _TorchGenerator:
         return torch.get_rng_state().shape
 
     def numpy(self) -> np.ndarray:
-        return torch.get_rng_state().numpy()
+        return np.array(torch.get_rng_state())
 
     def assign(self, state: np.ndarray) -> None:
         torch.set_rng_state(torch.from_numpy(np.array(state)))

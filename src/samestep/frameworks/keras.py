@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from samestep.errors import ProgramError
-from samestep.frameworks import _keras_fit, _keras_optimizers, _loops, _rows
+from samestep.frameworks import _keras_fit, _keras_layers, _keras_optimizers, _loops, _randomness, _rows
 from samestep.frameworks._keras_fit import attributes, free_name
 from samestep.frameworks._keras_optimizers import array
 
@@ -56,6 +56,8 @@ class Program:
         self.gradient_forms: Dict[str, str] = {}
         self.steps_per_epoch = 1  # of the longest stretch of data that it was trained on
         self.first_rate = float("nan")
+        self.begun = False
+        self.calls: Dict[int, int] = {}  # the order in which layers are called
         _keras_fit.check_options(self.fit, "keras")
 
 
@@ -70,13 +72,17 @@ def load(built: Any, x: np.ndarray) -> Program:
             "the Keras model {!r} is not compiled.\nCall model.compile(optimizer=…, loss=…, metrics=[…]) before build() "
             "returns it.".format(model.name)
         )
-    _check_names(model, "input", x)
+    wrong = _wrong_names(model, "input", x)
+    if wrong:
+        raise ProgramError(wrong)
     if not model.built:
-        model(_rows.each(lambda array: keras.Input(array.shape[1:], dtype=str(array.dtype)), x))
+        model(_keras_layers.symbolic(x))
     _check_precision(model)
     if model.trainable_variables and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     _make_global_generator()
+    with _undrawn(program):
+        program.calls = _keras_layers.order_of_calls(model, x)
     program.first_rate = float(array(model.optimizer.learning_rate))
     return program
 
@@ -90,12 +96,13 @@ def describe(program: Program) -> Dict[str, Any]:
         "optimizer": type(model.optimizer).__name__,
         "loss": _keras_fit.name_of(model.loss),
         "inputs": [
-            {"shape": list(tensor.shape), "dtype": tensor.dtype} for tensor in getattr(model, "inputs", None) or []
+            {"name": tensor.name, "shape": list(tensor.shape), "dtype": tensor.dtype}
+            for tensor in getattr(model, "inputs", None) or []
         ],
-        "parameters": [_entry(name, v) for name, v in _parameters(model).items()],
-        "buffers": [_entry(name, v) for name, v in _buffers(model).items()],
-        "slots": [_entry(key, v) for key, v in _slots(model).items()],
-        "generators": [_entry(name, v) for name, v in _generators(model).items()],
+        "parameters": _keras_layers.entries(model, _parameters(model), program.calls),
+        "buffers": _keras_layers.entries(model, _buffers(model), program.calls),
+        "slots": [_keras_layers.entry(key, v) for key, v in _slots(model).items()],
+        "generators": [_keras_layers.entry(name, v) for name, v in _generators(model).items()],
         "lacks": {},
     }
 
@@ -107,12 +114,13 @@ def state(program: Program, values: Optional[Dict[str, Arrays]] = None) -> Dict[
     updates done), generators (states of seed generators) and private, which only this program can read back: metrics,
     the learning rate. Where counters are written without private, what follows from the step is set.
     """
-    groups = _variables(program.model)
+    groups = _variables(program)
     values = values or {}
     for group, entries in values.items():
         for name, value in entries.items():
             groups[group][name].assign(np.array(value))  # its own: JAX may keep the memory
     if "counters" in values and "private" not in values:
+        program.begun = int(values["counters"]["step"]) > 0
         _keras_optimizers.follow(program.model.optimizer, int(values["counters"]["step"]))
     return {group: {n: array(v) for n, v in variables.items()} for group, variables in groups.items()}
 
@@ -120,7 +128,8 @@ def state(program: Program, values: Optional[Dict[str, Arrays]] = None) -> Dict[
 def forward(program: Program, x: np.ndarray, training: bool) -> Dict[str, Arrays]:
     """Every layer's float outputs, in the order in which they are computed, and the model's output."""
     seen: Arrays = {}
-    with _backend().mode(program.model, training), _recording_layers(program.model, seen):
+    _randomness.begin(_updates(program) if training else _randomness.INFERENCE)
+    with _backend().mode(program.model, training), _keras_layers.recording(program.model, _backend().values, seen):
         outputs = program.model(x, training=training)
     named = _keras_fit.named_outputs([array(output) for output in keras.tree.flatten(outputs)])
     return {"activations": seen, "outputs": named}
@@ -133,16 +142,18 @@ def gradients(program: Program, x: np.ndarray, y: np.ndarray) -> Dict[str, Any]:
     with the optimizer's apply in its place noting what it is given. A gradient that is missing is shown as zeros.
     Raises ProgramError if the step does not give each trainable variable's gradient once.
     """
-    _check_names(program.model, "output", y)
     model, step = program.model, _compiled(program, "observed_step")
     seen: List[Any] = []
+    _randomness.begin(_updates(program))
 
     def observe(batch: Any) -> Dict[str, Any]:
         *data, weights = batch
         seen.append(step(tuple(data) if weights is None else batch))  # as fit does
         return {}
 
-    with attributes(model, train_function=_backend().looking(observe)), _backend().mode(model, True):
+    with _targets_named(model, y), attributes(model, train_function=_backend().looking(observe)), _backend().mode(
+        model, True
+    ):
         model.train_on_batch(x, y, return_dict=True, **_weights(program, x, y))
     logs, given = seen[0]
     logs = {name: array(value) for name, value in _keras_fit.flat(logs).items()}
@@ -172,7 +183,6 @@ def train(
 
     Epochs are numbered on from the state that training starts in, for the callbacks that go by them.
     """
-    _check_names(program.model, "output", y)
     model = program.model
     _count_epoch(program, x, batch_size)
     observer = _Observer().watch_with(steps, epochs * -(-_rows.count(x) // batch_size), watch)
@@ -180,7 +190,7 @@ def train(
     last = first + (epochs if steps is None else max(epochs, steps))
     options = _fit_options(program, x, y, [*program.fit.get("callbacks", ()), observer])
     _set_rate_after(program, first)  # each epoch goes on from the rate of the one before
-    with _as_stretch(model), _compiled_for_its_settings(program):
+    with _targets_named(model, y), _as_stretch(program), _compiled_for_its_settings(program):
         if program.batches is None:
             model.fit(x, y, batch_size=batch_size, epochs=last, initial_epoch=first, **options)
         else:
@@ -190,17 +200,17 @@ def train(
 
 def evaluate(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) -> Dict[str, float]:
     """Loss and metrics over these rows by the model's own evaluate; a metric of several numbers by their mean."""
-    _check_names(program.model, "output", y)
-    return _plain_logs(program.model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True))
+    with _targets_named(program.model, y):
+        options = {"batch_size": batch_size, "verbose": 0, "return_dict": True, "callbacks": [_Observer()]}
+        return _plain_logs(program.model.evaluate(x, y, **options))
 
 
 def batches(
     program: Program, x: np.ndarray, y: np.ndarray, batch_size: int, epochs: int, see: Callable[..., None]
 ) -> None:
     """Call see(epoch, x, y) for each batch that fit would train on, without training; what it draws is undone."""
-    _check_names(program.model, "output", y)
     _count_epoch(program, x, batch_size)
-    with _undrawn():
+    with _targets_named(program.model, y), _undrawn(program):
         if program.batches is None:
             _fit_without_training(program, x, y, batch_size, epochs, see)
         else:
@@ -247,31 +257,45 @@ def _compiled_for_its_settings(program: Program) -> Iterator[None]:
         program.compiled[key] = model.train_function
 
 
-def _check_names(model: Any, what: str, rows: Any) -> None:
-    """Raise ProgramError for rows that are not a model's inputs ("input") or targets ("output"), by name and number."""
+def _wrong_names(model: Any, what: str, rows: Any) -> str:
+    """Why these rows do not hold the model's inputs ("input") or targets ("output") by name, or nothing."""
     names = _names(model, what)
-    if not names or (len(names) == 1 and not isinstance(rows, dict)):
-        return
+    missing = [name for name in names if not isinstance(rows, dict) or name not in rows]
+    if not missing or (len(names) == 1 and not isinstance(rows, dict)):
+        return ""
     letter = "x" if what == "input" else "y"
-    if not isinstance(rows, dict):
-        given = "{} is one array".format(letter)
-    elif set(rows) != set(names):
-        given = "{} has {}".format(letter, ", ".join(sorted(rows)))
-    else:
-        return
-    raise ProgramError(
-        "the Keras model {!r} has the {}s {}, and {}.\nGive an array for each by its name: prepare(x, y) may return a dict "
+    given = "has " + ", ".join(sorted(rows)) if isinstance(rows, dict) else "is one array"
+    return (
+        "the Keras model {!r} has the {}s {}, and {} {}.\nGive an array for each by its name: prepare(x, y) may return a dict "
         "{{name: array}}, and a data file may hold {}_NAME for each.".format(
-            model.name, what, ", ".join(names), given, letter
+            model.name, what, ", ".join(names), letter, given, letter
         )
     )
 
 
 def _names(model: Any, what: str) -> List[str]:
     """Names of a model's inputs or outputs; none where it was not made of tensors, as a subclass is."""
+    structure = getattr(model, "_{}s_struct".format(what), None)
+    if isinstance(structure, dict):
+        return list(structure)
     if what == "output":
         return list(getattr(model, "output_names", None) or [])
     return [tensor.name for tensor in getattr(model, "inputs", None) or []]
+
+
+@contextlib.contextmanager
+def _targets_named(model: Any, y: Any) -> Iterator[None]:
+    """What Keras raises within the block is told by the names of targets, where y lacks some.
+
+    Not all need be there: a loss may leave outputs out, and a train_step of the author's own may do as it likes.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        wrong = _wrong_names(model, "output", y)
+        if wrong:
+            raise ProgramError(wrong) from error
+        raise
 
 
 def _check_precision(model: Any) -> None:
@@ -285,10 +309,6 @@ def _check_precision(model: Any) -> None:
                 GAPS["half precision"],
             )
         )
-
-
-def _entry(name: str, variable: Any) -> Dict[str, Any]:
-    return {"name": name, "shape": list(variable.shape), "dtype": str(variable.dtype)}
 
 
 def _by_name(variables: Any) -> Dict[str, Any]:
@@ -310,8 +330,9 @@ def _slots(model: Any) -> Dict[str, Any]:
     return _keras_optimizers.slots(model.optimizer, _parameters(model))
 
 
-def _variables(model: Any) -> Dict[str, Dict[str, Any]]:
+def _variables(program: Program) -> Dict[str, Dict[str, Any]]:
     """All variables, by the groups of a state."""
+    model = program.model
     groups = {
         "parameters": _parameters(model),
         "buffers": _buffers(model),
@@ -321,6 +342,7 @@ def _variables(model: Any) -> Dict[str, Dict[str, Any]]:
     }
     known = {id(v) for variables in groups.values() for v in variables.values()}
     everything = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    everything += [_Begun(program)] if _backend().generators() else []
     groups["private"] = _by_name({id(v): v for v in everything if id(v) not in known}.values())
     return groups
 
@@ -346,10 +368,25 @@ def _make_global_generator() -> None:
     random.setstate(before)
 
 
+class _Begun:
+    """Whether the program's first fit has begun, as a variable: () bool."""
+
+    path, shape, dtype = "begun", (), "bool"
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+
+    def numpy(self) -> np.ndarray:
+        return np.array(self.program.begun)
+
+    def assign(self, value: np.ndarray) -> None:
+        self.program.begun = bool(value)
+
+
 @contextlib.contextmanager
-def _undrawn() -> Iterator[None]:
+def _undrawn(program: Program) -> Iterator[None]:
     """Global generators are put back after the block."""
-    before = [(generator, array(generator)) for generator in _backend().generators()]
+    before = [(generator, array(generator)) for generator in (*_backend().generators(), _Begun(program))]
     python = random.getstate()
     try:
         yield
@@ -359,43 +396,54 @@ def _undrawn() -> Iterator[None]:
             generator.assign(value)
 
 
+def _symbolic_build(program: Program) -> Callable[..., None]:
+    """The model's own _symbolic_build for fit, whatever was observed before.
+
+    A first fit shuffles the rows once for a look at what to build, keras/src/trainers/trainer.py. An observation before it
+    leaves nothing to build, and the rows would come in another order than in a training that was not observed.
+    """
+    own = program.model._symbolic_build
+
+    def build(iterator: Any = None, data_batch: Any = None) -> None:
+        before = [array(generator) for generator in _backend().generators()]
+        own(iterator=iterator, data_batch=data_batch)
+        after = [array(generator) for generator in _backend().generators()]
+        if before and not program.begun and all(np.array_equal(one, other) for one, other in zip(before, after)):
+            _, _, data = next(iter(iterator))
+            next(iter(data))
+        program.begun = True
+
+    return build
+
+
 @contextlib.contextmanager
-def _as_stretch(model: Any) -> Iterator[None]:
+def _as_stretch(program: Program) -> Iterator[None]:
     """For the time of the block fit shows each step, and its end is not the end of training."""
-    optimizer = model.optimizer
+    optimizer = program.model.optimizer
+    instead: Dict[str, Any] = {"steps_per_execution": 1}
+    if program.batches is None:
+        instead["_symbolic_build"] = _symbolic_build(program)
     optimizer.finalize_variable_values = lambda variables: None
     try:
-        with attributes(model, steps_per_execution=1):
+        with attributes(program.model, **instead):
             yield
     finally:
         del optimizer.finalize_variable_values
 
 
-@contextlib.contextmanager
-def _recording_layers(model: Any, seen: Arrays) -> Iterator[None]:
-    """Note every layer's float outputs under its name; a layer used again gets #2, #3, …"""
-    original = keras.layers.Layer.__call__
-
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        outputs = original(layer, *args, **kwargs)
-        if layer is not model:
-            for tensor in keras.tree.flatten(outputs):
-                value = _backend().values(tensor)
-                if value is not None:
-                    seen[free_name(layer.name, seen)] = value
-        return outputs
-
-    keras.layers.Layer.__call__ = call
-    try:
-        yield
-    finally:
-        keras.layers.Layer.__call__ = original
-
-
 def _weights(program: Program, x: Any, y: Any) -> Dict[str, Any]:
     """What fit is told about the weights of these rows; those of one array hold for each of several outputs."""
     found = _keras_fit.weights(program.fit, x, y)
-    if isinstance(y, dict) and not isinstance(found.get("sample_weight", {}), dict):
+    if "sample_weight" not in found or not isinstance(y, dict):
+        return found
+    if isinstance(getattr(program.model, "_outputs_struct", None), (list, tuple)):
+        raise ProgramError(
+            "Keras takes weights of rows, with targets by name, of a model whose outputs are a dict.\n"
+            "Give the model its outputs by name: keras.Model(inputs, {{{}}})".format(
+                ", ".join("{!r}: …".format(name) for name in _names(program.model, "output"))
+            )
+        )
+    if not isinstance(found["sample_weight"], dict):
         found["sample_weight"] = dict.fromkeys(y, found["sample_weight"])
     return found
 
@@ -420,7 +468,7 @@ def _fit_without_training(
     metrics = {id(v): (v, array(v)) for v in model.metrics_variables}
     model.get_metrics_result = dict  # a metric that has seen nothing yet may refuse to answer
     try:
-        with _as_stretch(model), attributes(model, train_function=_backend().looking(look)):
+        with _as_stretch(program), attributes(model, train_function=_backend().looking(look)):
             model.fit(x, y, batch_size=batch_size, epochs=epochs, **options)
     finally:
         del model.get_metrics_result
@@ -450,9 +498,13 @@ def _count_epoch(program: Program, x: np.ndarray, batch_size: int) -> None:
     program.steps_per_epoch = max(program.steps_per_epoch, -(-_rows.count(x) // batch_size))
 
 
+def _updates(program: Program) -> int:
+    return int(_keras_optimizers.counter(program.model.optimizer))
+
+
 def _epoch_of(program: Program) -> int:
     """The epoch that the next step belongs to: all the data is trained on before parts of it are."""
-    return int(_keras_optimizers.counter(program.model.optimizer)) // program.steps_per_epoch
+    return _updates(program) // program.steps_per_epoch
 
 
 def _schedulers(program: Program) -> List[Any]:
@@ -474,5 +526,5 @@ def _plain_logs(logs: Dict[str, Any]) -> Dict[str, float]:
     return _keras_fit.plain_logs({name: array(value) for name, value in _keras_fit.flat(logs).items()})
 
 
-class _Observer(_keras_fit.Observing, keras.callbacks.Callback):  # type: ignore[misc]
+class _Observer(_keras_fit.Observing, keras.callbacks.Callback):
     """Notes the running loss after each step, and stops after a number of steps."""
