@@ -160,9 +160,9 @@ def gradients(program: Program, x: np.ndarray, y: np.ndarray) -> Dict[str, Any]:
     A gradient that is missing is shown as zeros. Raises ProgramError if a step of the program's own does not give its
     optimizer each parameter's gradient at most once.
     """
-    here = (program.params, program.state, x, y, np.int32(program.steps))
+    passed = _compiled(program, "gradients", partial(_loss_and_gradients, program))
     _begin(program)
-    loss, _, given, metrics = _compiled(program, "gradients", partial(_loss_and_gradients, program))(*here)
+    loss, _, given, metrics = passed(*_held(program, x, y))
     found = trees.leaves(given)
     if program.step is not None and program.optimizers:
         loss, found = _observed_own_step(program, x, y)
@@ -209,6 +209,7 @@ def evaluate(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) ->
     evaluation = _compiled(program, "evaluation", partial(_evaluation, program))
 
     def one_batch(x_batch: Any, y_batch: Any) -> Any:
+        _begin(program, False)
         measured = _arrays(*evaluation(program.params, program.state, x_batch, y_batch))
         _randomness.end()
         return measured
@@ -351,7 +352,7 @@ def _evaluation(program: Program, params: Any, state: Any, x: Any, y: Any) -> Tu
     return program.loss(outputs, y), _measured(program, outputs, y)
 
 
-def _loss_and_gradients(program: Program, params: Any, state: Any, x: Any, y: Any, step: Any) -> Any:
+def _loss_and_gradients(program: Program, params: Any, state: Any, opt_state: Any, x: Any, y: Any, step: Any) -> Any:
     """(loss, state after the pass, gradients, metrics) of a training pass."""
 
     def objective(params):
@@ -371,31 +372,34 @@ def _applied(program: Program, given: Any, params: Any, opt_state: Any) -> Tuple
 
 def _standard_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any]]:
     def step(params, state, opt_state, x, y, step):
-        loss, state, given, metrics = _loss_and_gradients(program, params, state, x, y, step)
+        loss, state, given, metrics = _loss_and_gradients(program, params, state, opt_state, x, y, step)
         params, opt_state = _applied(program, given, params, opt_state)
         return (params, state, opt_state), loss, metrics
 
-    held = (program.params, program.state, program.opt_state)
+    compiled = _compiled(program, _constants(program), step)
     _begin(program)
-    held, loss, metrics = _compiled(program, _constants(program), step)(*held, x, y, np.int32(program.steps))
+    held, loss, metrics = compiled(*_held(program, x, y))
     program.params, program.state, program.opt_state = held
     return loss, metrics
 
 
 def _own_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any]]:
-    """The program's own step as it is, traced again where what it holds as constants has changed."""
+    """The program's own step as it is, traced again where settings that it holds as constants have changed."""
     metrics = _compiled(program, "metrics", partial(_metrics_aside, program))
-    here = (program.params, program.state, x, y, np.int32(program.steps))
     _begin(program)
-    measured = metrics(*here) if program.metrics else {}
+    measured = metrics(*_held(program, x, y)) if program.metrics else {}
     if _constants(program) != program.traced_with:
         if program.traced_with:
             jax.clear_caches()
         program.traced_with = _constants(program)
-    held = (program.params, program.state, program.opt_state)
-    after = _stepped(program, *held, x, y, np.int32(program.steps))
-    program.params, program.state, program.opt_state, loss = after
+    *held, loss = _stepped(program, *_held(program, x, y))
+    program.params, program.state, program.opt_state = held
     return loss, measured
+
+
+def _held(program: Program, x: Any, y: Any) -> Tuple[Any, ...]:
+    """What a step is given."""
+    return program.params, program.state, program.opt_state, x, y, np.int32(program.steps)
 
 
 def _stepped(program: Program, params: Any, state: Any, opt_state: Any, x: Any, y: Any, step: Any) -> Any:
@@ -406,19 +410,20 @@ def _stepped(program: Program, params: Any, state: Any, opt_state: Any, x: Any, 
     return program.model.own(program.step, params, state, opt_state, x, y, key)
 
 
-def _metrics_aside(program: Program, params: Any, state: Any, x: Any, y: Any, step: Any) -> Dict[str, Any]:
-    """Metrics of a forward pass beside the program's own step."""
+def _metrics_aside(program: Program, params: Any, state: Any, opt_state: Any, x: Any, y: Any, step: Any) -> Any:
+    """{name: metric} of a forward pass beside the program's own step."""
     return _measured(program, _call(program, params, state, x, True, step)[0], y)
 
 
 def _observed_own_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any]]:
     """(loss, {name: gradient}) of the program's own step, by the marks that its optimizers leave."""
-    here = (program.params, program.state, program.opt_state, x, y, np.int32(program.steps))
+    observed = _compiled(program, "own gradients", partial(_own_gradients, program))
     _begin(program)
-    loss, given = _compiled(program, "own gradients", partial(_own_gradients, program))(*here)
+    loss, given = observed(*_held(program, x, y))
     if not given:  # what was traced before its optimizers were watched has no marks
         jax.clear_caches()
-        loss, given = _compiled(program, "own gradients", partial(_own_gradients, program))(*here)
+        _begin(program)
+        loss, given = observed(*_held(program, x, y))
     if not given:
         raise ProgramError(WHERE_GRADIENTS_ARE_SEEN.format("no gradients"))
     return loss, given
