@@ -47,6 +47,16 @@ def with_default_epsilon():
     return build(epsilon=1e-7)
 """
 
+KERAS_2 = """
+import keras
+
+def build(input_shape):
+    hidden = keras.layers.Dense(8, activation="tanh", input_shape=input_shape)
+    model = keras.models.Sequential([hidden, keras.layers.Dense(10, activation="softmax")])
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+"""
+
 
 def make(target):
     return subprocess.run(["make", "--silent", target], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -83,9 +93,15 @@ def test_the_article_s_network_in_tensorflow_1_15_trains_as_in_keras_today(old_p
     assert result.verdict in ("identical", "rounding"), result
 
 
-def test_the_adapter_of_graphs_holds_every_fact_in_tensorflow_1_15(old_python):
+@pytest.mark.parametrize("program", ["mnist-softmax:tensorflow1", "keras2.py:tensorflow", "keras2.py:theano"])
+def test_an_adapter_holds_every_fact_in_python_3_7(old_python, tmp_path, monkeypatch, program):
+    path, _, backend = program.rpartition(":")
+    if path.endswith(".py"):
+        monkeypatch.setenv("KERAS_BACKEND", backend)
+        (tmp_path / path).write_text(KERAS_2)
+        program = f"{tmp_path / path}"
     digits = data_by_name.load("digits")
-    found = conformance.check("mnist-softmax:tensorflow1", digits.x, digits.y, python=old_python)
+    found = conformance.check(program, digits.x, digits.y, python=old_python)
     assert not found.broken, str(found)
 
 
