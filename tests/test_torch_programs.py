@@ -309,10 +309,6 @@ def closure_step(model, optimizer):
     return step
 
 
-def compiled_step(model, optimizer):
-    return torch.compile(clipped_step(model, optimizer), backend="eager")
-
-
 def rated_step(model, optimizer):
     """It sets the learning rate itself."""
 
@@ -352,7 +348,6 @@ STEPS = {
     "closure": (adam, closure_step),
     "LBFGS": (lbfgs, closure_step),
     "own rate": (adam, rated_step),
-    "compiled": (adam, compiled_step),
     "two optimizers": (adversaries, adversarial_step),
 }
 
