@@ -531,6 +531,114 @@ MUTANTS = {
 }
 
 
+def torch_twins():
+    """{name: (layer of Keras, module of PyTorch, shape of a row, whether channels are last in Keras and first in PyTorch)}"""
+    from torch import nn
+
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
+
+        def forward(self, x):
+            return self.attention(x, x, x)[0]
+
+    class First(nn.Module):
+        def __init__(self, recurrent):
+            super().__init__()
+            self.recurrent = recurrent
+
+        def forward(self, x):
+            return self.recurrent(x)[0]
+
+    tokens, image = keras.Input((4, 6)), (7, 6, 4)
+    attended = layers.MultiHeadAttention(2, 3)(tokens, tokens)
+    separable = nn.Sequential(nn.Conv2d(4, 8, (3, 2), groups=4, bias=False), nn.Conv2d(8, 5, 1))
+    gru = layers.GRU(3, return_sequences=True)
+    lstm = layers.LSTM(3, return_sequences=True, use_bias=False)
+    return {
+        "Dense": (layers.Dense(3), nn.Linear(6, 3), (6,), False),
+        "EinsumDense": (layers.EinsumDense("abc,cd->abd", (4, 3), bias_axes="d"), nn.Linear(6, 3), (4, 6), False),
+        "Conv1D": (layers.Conv1D(5, 3), nn.Conv1d(4, 5, 3), (7, 4), True),
+        "Conv2D in groups": (layers.Conv2D(8, (3, 2), groups=2), nn.Conv2d(4, 8, (3, 2), groups=2), image, True),
+        "Conv3D": (layers.Conv3D(2, (1, 2, 3)), nn.Conv3d(3, 2, (1, 2, 3)), (4, 4, 4, 3), True),
+        "DepthwiseConv1D": (layers.DepthwiseConv1D(3, depth_multiplier=2), nn.Conv1d(4, 8, 3, groups=4), (7, 4), True),
+        "DepthwiseConv2D": (
+            layers.DepthwiseConv2D((3, 2), depth_multiplier=2),
+            nn.Conv2d(4, 8, (3, 2), groups=4),
+            image,
+            True,
+        ),
+        "SeparableConv2D": (layers.SeparableConv2D(5, (3, 2), depth_multiplier=2), separable, image, True),
+        "Conv1DTranspose": (layers.Conv1DTranspose(5, 3), nn.ConvTranspose1d(4, 5, 3), (7, 4), True),
+        "Conv2DTranspose": (layers.Conv2DTranspose(5, (3, 2)), nn.ConvTranspose2d(4, 5, (3, 2)), image, True),
+        "Embedding": (layers.Embedding(6, 3), nn.Embedding(6, 3), (4,), False),
+        "BatchNormalization": (layers.BatchNormalization(epsilon=1e-5), nn.BatchNorm2d(4), image, True),
+        "LayerNormalization": (layers.LayerNormalization(epsilon=1e-5), nn.LayerNorm(6), (4, 6), False),
+        "GroupNormalization": (layers.GroupNormalization(2, epsilon=1e-5), nn.GroupNorm(2, 4), image, True),
+        "RMSNormalization": (layers.RMSNormalization(epsilon=1e-5), nn.RMSNorm(6, eps=1e-5), (4, 6), False),
+        "SimpleRNN": (
+            layers.SimpleRNN(3, use_bias=False, return_sequences=True),
+            First(nn.RNN(6, 3, bias=False, batch_first=True)),
+            (4, 6),
+            False,
+        ),
+        "LSTM": (lstm, First(nn.LSTM(6, 3, bias=False, batch_first=True)), (4, 6), False),
+        "GRU": (gru, First(nn.GRU(6, 3, batch_first=True)), (4, 6), False),
+        "Bidirectional": (
+            layers.Bidirectional(layers.GRU(3, return_sequences=True)),
+            First(nn.GRU(6, 3, batch_first=True, bidirectional=True)),
+            (4, 6),
+            False,
+        ),
+        "MultiHeadAttention": (keras.Model(tokens, attended), Attention(), (4, 6), False),
+    }
+
+
+def assert_same_function(layer, module, shape, moved):
+    """The two compute the same with the weights of one, moved to the other as the layouts say."""
+    import torch
+
+    from samestep.frameworks import torch as torch_adapter
+    from samestep.matching.aligning import align
+
+    inputs = keras.Input(shape)
+    model = compiled(keras.Model(inputs, layer(inputs)), loss="mse", metrics=())
+    for variable in model.weights:
+        variable.assign(rng.uniform(0.5, 1.5, variable.shape).astype(np.float32))
+    x = (
+        rng.integers(0, 6, (2, *shape))
+        if "embedding" in layer.name
+        else rng.normal(size=(2, *shape)).astype(np.float32)
+    )
+    built = torch_adapter.Program(
+        module, loss=lambda outputs, y: outputs.sum(), optimizer=torch.optim.SGD(module.parameters(), 0.1)
+    )
+    programs = adapter.load(model, x), torch_adapter.load(built, np.moveaxis(x, -1, 1) if moved else x)
+    described = [adapter.describe(programs[0]), torch_adapter.describe(programs[1])]
+    values = adapter.state(programs[0])
+    for group in ("parameters", "buffers"):
+        assert all("layout" in entry for entry in described[0][group]), described[0][group]
+        aligned = align(*(side[group] for side in described))
+        assert aligned.complete, aligned
+        torch_adapter.state(programs[1], {group: aligned.to_right(values[group])})
+    outputs = torch_adapter.forward(programs[1], np.moveaxis(x, -1, 1) if moved else x, False)["outputs"]["output"]
+    expected = model.predict(x, verbose=0)
+    np.testing.assert_allclose(np.moveaxis(outputs, 1, -1) if moved else outputs, expected, rtol=2e-4, atol=1e-5)
+
+
+def layouts_carry_weights_to_pytorch_where_they_compute_the_same():
+    for name, (layer, module, shape, moved) in torch_twins().items():
+        try:
+            assert_same_function(layer, module, shape, moved)
+        except Exception as error:
+            raise AssertionError(name) from error
+
+
+if BACKEND == "torch":
+    check(layouts_carry_weights_to_pytorch_where_they_compute_the_same)
+
+
 def main():
     wanted = sys.argv[1:] or CHECKS
     found = {}

@@ -48,3 +48,8 @@ def _outcome(said, errors):
 def test_on_each_backend(backend, name, outcomes):
     failed = outcomes[backend][name]
     assert failed is None, failed
+
+
+def test_layouts_carry_weights_to_pytorch_where_they_compute_the_same(outcomes):
+    failed = outcomes["torch"]["layouts_carry_weights_to_pytorch_where_they_compute_the_same"]
+    assert failed is None, failed
