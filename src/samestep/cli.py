@@ -148,9 +148,9 @@ def match(
         with text.progress() as show:
             table = MatchTable(tuple(matching.match_each(left, str(frameworks), **options, progress=show)))
         _finish(table, text.match_table(table), json)
-    pythons = {"left_python": left_python, "right_python": right_python}
+    options |= {"left_python": left_python, "right_python": right_python, "pairs": pairs}
     with text.progress() as show:
-        result = matching.match(left, right, frameworks=frameworks, pairs=pairs, **pythons, **options, progress=show)
+        result = matching.match(left, right, frameworks=frameworks, **options, progress=show)
     _finish(result, text.match_report(result), json)
 
 

@@ -375,8 +375,9 @@ def _follow(optimizer: Any, step: int) -> None:
 
 def _numpy_state() -> np.ndarray:
     """NumPy's generator, by which fit shuffles, as whole numbers: int64 (627,)."""
-    _, keys, place, has_gauss, gauss = np.random.get_state()
-    return np.concatenate([keys.astype(np.int64), [place, has_gauss], np.float64([gauss]).view(np.int64)])
+    held: Any = np.random.get_state()
+    _, keys, place, has_gauss, gauss = held
+    return np.concatenate([keys.astype(np.int64), [place, has_gauss], np.array([gauss], np.float64).view(np.int64)])
 
 
 def _set_numpy_state(held: np.ndarray) -> None:

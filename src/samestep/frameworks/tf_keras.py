@@ -154,7 +154,12 @@ def gradients(program: Program, x: Rows, y: Rows) -> Dict[str, Any]:
     known = program.observed_functions.get(_randomness.version)
     with _observed_step(program), _one_at_a_time(model), attributes(model, train_function=known):
         function = program.observed_functions[_randomness.version] = model.make_train_function()
-        model.train_function = lambda iterator: seen.append(function(iterator)) or {}
+
+        def observe(iterator: Any) -> Dict[str, Any]:
+            seen.append(function(iterator))
+            return {}
+
+        model.train_function = observe
         model.train_on_batch(x, y, return_dict=True, **_keras_fit.weights(program.fit, x, y))
     logs = {name: array(value) for name, value in _keras_fit.flat(seen[0]["logs"]).items()}
     return {
