@@ -20,6 +20,7 @@ Arrays = dict[str, Any]
 
 HELD = ("parameters", "buffers", "slots", "counters", "generators")
 """The groups of a state that mean the same everywhere; what is private only its own adapter understands."""
+WITHOUT_GENERATORS = HELD[:-1]
 LEARNED = ("parameters", "buffers", "slots")
 AFTER_A_WHILE = 1000
 """A step that no check trains to."""

@@ -19,6 +19,7 @@ from samestep.frameworks._keras_fit import attributes, by_name, free_name
 from samestep.frameworks._roles import role_of, slot_key
 
 GAPS = {
+    "layouts": "weights are described by their shapes alone: order, names and numbers decide what pairs",
     "Keras before 2.3": "its functions are built in another way: pip install keras==2.3.1",
     "the order of writing": "on TensorFlow, Keras 2.3 reads the number of updates while it counts it up, so that Adam and a "
     "decayed learning rate are off by one update now and then; samestep lets all be read first, as is meant",

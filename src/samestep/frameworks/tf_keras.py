@@ -13,7 +13,15 @@ import numpy as np
 import tensorflow as tf
 
 from samestep.errors import ProgramError
-from samestep.frameworks import _keras_fit, _loops, _randomness, _rows, _tensorflow_gradients, _tf_keras_optimizers
+from samestep.frameworks import (
+    _keras_fit,
+    _keras_layouts,
+    _loops,
+    _randomness,
+    _rows,
+    _tensorflow_gradients,
+    _tf_keras_optimizers,
+)
 from samestep.frameworks._keras_fit import attributes, by_name, free_name
 from samestep.frameworks._keras_optimizers import array
 
@@ -104,8 +112,8 @@ def describe(program: Program) -> Dict[str, Any]:
             {"name": name, "shape": tensor.shape.as_list(), "dtype": tensor.dtype.name}
             for name, tensor in zip(getattr(model, "input_names", None) or [], getattr(model, "inputs", None) or [])
         ],
-        "parameters": [_entry(name, v) for name, v in program.parameters.items()],
-        "buffers": [_entry(name, v) for name, v in program.buffers.items()],
+        "parameters": _entries(model, program.parameters),
+        "buffers": _entries(model, program.buffers),
         "slots": [_entry(name, v) for name, v in _slots(program).items()],
         "generators": [_entry(name, v) for name, v in _generators(model).items()],
         "lacks": {},
@@ -340,6 +348,24 @@ def _recording_outputs(program: Program, seen: Arrays) -> Iterator[None]:
 
     with _watching_calls(program, see):
         yield
+
+
+def _entries(model: Any, variables: Dict[str, Any]) -> List[Dict[str, Any]]:
+    """Descriptions of variables by name, with layer and layout where they are known."""
+    layers = list(model._flatten_layers())
+    names: Dict[str, Any] = {}
+    for layer in layers:
+        names[free_name(layer.name, names)] = layer
+    named = {id(layer): name for name, layer in names.items()}
+    known = _keras_layouts.layouts(layers, _own_weights)
+    described = [(_entry(name, v), known.get(id(v))) for name, v in variables.items()]
+    return [dict(e, layer=named[id(found[0])], layout=found[1]) if found else e for e, found in described]
+
+
+def _own_weights(layer: Any) -> Dict[str, Any]:
+    """{name within the layer: variable}; Keras 2 names a variable by its path, as in "dense/kernel:0"."""
+    own = (*layer._trainable_weights, *layer._non_trainable_weights)
+    return {variable.name.split("/")[-1].partition(":")[0]: variable for variable in own}
 
 
 def _entry(name: str, variable: Any) -> Dict[str, Any]:
