@@ -18,7 +18,7 @@ match: $(VENV)/.match
 	$(BIN)/samestep match mnist-softmax --data $(DATA)
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
