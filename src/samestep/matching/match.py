@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
@@ -288,6 +289,7 @@ class _Match:
 def pair_tensors(sides: Sides, task: _Task, rng: np.random.Generator) -> Sides:
     """The sides with their parameters and buffers aligned, by declaration, order and name first and then by the numbers."""
     left, right = sides.described
+    _check_pairs(task.pairs, left, right)
     buffers = align(left["buffers"], right["buffers"], task.pairs)
     parameters = align(left["parameters"], right["parameters"], task.pairs)
     sides = replace(sides, parameters=parameters, buffers=replace(buffers, still=_still(sides, buffers)))
@@ -296,6 +298,16 @@ def pair_tensors(sides: Sides, task: _Task, rng: np.random.Generator) -> Sides:
         return sides
     batches = shared_rows(sides, 0, task.batch_size)
     return settle(sides, (batches[0]["x"], batches[1]["x"]), rng)
+
+
+def _check_pairs(pairs: dict[str, str], left: dict[str, Any], right: dict[str, Any]) -> None:
+    """Raises UsageError for names in a --map file that no tensor has."""
+    for side, described, names in (("left", left, pairs.keys()), ("right", right, pairs.values())):
+        known = [entry["name"] for group in ("parameters", "buffers") for entry in described[group]]
+        for name in names:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1) or known
+                raise UsageError(f"--map: the {side} program has no tensor {name!r}. It has: {', '.join(near)}")
 
 
 def _still(sides: Sides, buffers: Alignment) -> frozenset[str]:
