@@ -320,7 +320,9 @@ def test_an_interpreter_without_numpy_is_told_so_in_one_sentence(refused, linear
 
 def test_data_that_is_called_nothing_known(refused, linear):
     said = refused("match", linear(), linear(), "--data", "minst")
-    assert in_order(said, "no data is called 'minst'.", "digits, photos, sequence, mnist, cifar10", "FILE.npz", "FILE.py:function")
+    assert in_order(
+        said, "no data is called 'minst'.", "digits, photos, sequence, mnist, cifar10", "FILE.npz", "FILE.py:function"
+    )
 
 
 def test_mnist_that_is_not_here_says_how_to_get_it(refused, linear, monkeypatch, tmp_path):
@@ -354,7 +356,10 @@ ODD = np.where(np.arange(192).reshape(3, 64) == 70, np.nan, X)
     [
         ({"x": X[:0], "y": Y[:0]}, "x is empty, its shape is (0, 64). At least one row is needed."),
         ({"x": X, "y": Y[:2]}, "x has 3 rows and y has shape (2,). Both need one entry a row."),
-        ({"a": X, "b": Y}, "should hold arrays x and y (or x_train and y_train; x_NAME, … for several inputs); it holds a, b."),
+        (
+            {"a": X, "b": Y},
+            "should hold arrays x and y (or x_train and y_train; x_NAME, … for several inputs); it holds a, b.",
+        ),
         ({}, "it holds no arrays."),
         ({"x": ODD, "y": Y}, "x holds 1 values that are NaN or infinite, the first at x[1, 6]."),
         ({"x": X, "y": np.array(["a", "b", "c"])}, "y has dtype <U1. Numbers are needed."),

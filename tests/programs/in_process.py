@@ -7,7 +7,7 @@ import numpy as np
 
 from samestep import errors
 from samestep.data import Dataset
-from samestep.frameworks import _rows, adapter_for, seed_frameworks
+from samestep.frameworks import _randomness, _rows, adapter_for, seed_frameworks
 from samestep.matching.aligning import align
 from samestep.matching.match import _Match, _Task
 from samestep.matching.sides import Sides
@@ -64,7 +64,10 @@ def compare(left, right, data, *, batch_size=16, steps=12):
     per_epoch = -(-len(data[0]) // batch_size)
     shown = {"timeout": 60.0, "progress": lambda doing, fraction: None}
     task = Task(sources, (None, None), Dataset("test", *data), batch_size, per_epoch, steps, SEED, False, **shown)
-    return _Match(task, (task.start(0), task.start(1))).run()
+    try:
+        return _Match(task, (task.start(0), task.start(1))).run()
+    finally:
+        _randomness.deactivate()  # a worker would end with its match
 
 
 def first_difference(result):

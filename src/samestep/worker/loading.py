@@ -92,7 +92,8 @@ def user_lines(trace: TracebackType | None) -> list[str]:
 def missing_framework(error: ImportError) -> Any:
     """The framework that a ModuleNotFoundError is about, or None."""
     root = (getattr(error, "name", None) or "").split(".")[0]
-    packages = {framework.package: framework for framework in reversed(FRAMEWORKS) if framework.extra}  # the first of each
+    # the first of each package
+    packages = {framework.package: framework for framework in reversed(FRAMEWORKS) if framework.extra}
     return packages.get(root)
 
 
