@@ -686,6 +686,21 @@ def test_modules_stay_in_the_modes_that_they_were_built_with():
     assert not worker.ask("state")["buffers"]["norm.running_mean"].any(), "statistics in inference mode do not move"
 
 
+def test_a_module_whose_own_train_keeps_it_in_inference_mode_stays_there():
+    """As backbones with frozen statistics are written; it may be built in training mode."""
+
+    def build():
+        model = Net()
+        program = Program(model, loss=cross_entropy, optimizer=adam(model))
+        model.norm.train = lambda mode=True: model.norm
+        model.norm.training = False
+        return program
+
+    worker = InProcess(build, *DATA)
+    worker.ask("train", batch_size=BATCH, epochs=1)
+    assert not worker.ask("state")["buffers"]["norm.running_mean"].any(), "statistics in inference mode do not move"
+
+
 def test_a_model_handed_over_in_inference_mode_is_trained_in_training_mode_and_handed_back():
     def build():
         model = Net().eval()

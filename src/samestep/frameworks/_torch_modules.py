@@ -232,11 +232,14 @@ def _version(tensor: Any) -> int:
 
 @contextlib.contextmanager
 def mode(model: Any, training: bool, modes: Dict[Any, bool]) -> Iterator[None]:
-    """The model in training mode, each module as it was built (modes), or in inference mode; for the time of the block."""
+    """The model in training mode, or in inference mode; for the time of the block.
+
+    In training, a module that was built in inference mode (modes) stays in it, and so does one whose own train() keeps it there.
+    """
     before = {module: module.training for module in model.modules()}
     model.train(training)
     if training:
-        _set_modes(modes)
+        _set_modes({module: False for module, trains in modes.items() if not trains})
     try:
         yield
     finally:
