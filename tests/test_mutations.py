@@ -1,5 +1,6 @@
 """The teeth: each single change of a program is found, at the stage where it is made, on either side."""
 
+import os
 import re
 from typing import NamedTuple
 
@@ -223,8 +224,13 @@ MUTATIONS = [
 ]
 
 
-@pytest.mark.parametrize("side", ["left", "right"])
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.fact)
+EACH_ON_ONE_SIDE = [(mutation, ("left", "right")[number % 2]) for number, mutation in enumerate(MUTATIONS)]
+BOTH_SIDES = [(mutation, side) for mutation in MUTATIONS for side in ("left", "right")]
+ASKED = BOTH_SIDES if "SAMESTEP_BOTH_SIDES" in os.environ else EACH_ON_ONE_SIDE
+"""By turns on the left and on the right, to keep the suite short; SAMESTEP_BOTH_SIDES=1 makes every change on both."""
+
+
+@pytest.mark.parametrize(("mutation", "side"), ASKED, ids=lambda value: getattr(value, "fact", value))
 def test_a_single_change_is_found_where_it_is_made(mutation, side, tmp_path):
     experiment, framework, beside, changes = getattr(mutation, side)
     changed, unchanged = mutant(tmp_path, experiment, framework, *changes), f"{experiment}:{beside}"
