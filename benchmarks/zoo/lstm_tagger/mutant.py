@@ -2,7 +2,7 @@
 
 from right import build as port
 
-EXPECTED = "forward: both"
+EXPECTED = "forward: forward_lstm"
 
 
 def build():
