@@ -12,6 +12,8 @@ from jax.ad_checkpoint import checkpoint_name
 from jax.extend.core import ClosedJaxpr, Literal
 from jax.extend.source_info_util import summarize
 
+from samestep.frameworks._names import free_name
+
 REARRANGING = {
     "broadcast_in_dim", "convert_element_type", "copy", "reshape", "rev", "slice", "squeeze", "stop_gradient", "transpose",
 }  # fmt: skip
@@ -108,9 +110,7 @@ class _Activations:
             self._add(value, module)
 
     def _add(self, value: Any, name: str) -> None:
-        free, count = name, 2
-        while free in self.seen:
-            free, count = "{}#{}".format(name, count), count + 1
+        free = free_name(name, self.seen)
         self.seen[free] = value
         self.names[id(value)] = free
 

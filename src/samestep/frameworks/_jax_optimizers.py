@@ -16,6 +16,7 @@ import numpy as np
 
 from samestep.frameworks import _jax_graph
 from samestep.frameworks import _jax_trees as trees
+from samestep.frameworks._names import free_name
 from samestep.frameworks._roles import ROLES, role, slot_key
 
 Part = namedtuple("Part", "factory update state path group lasting")
@@ -76,7 +77,7 @@ def slots(optimizers: Mapping[str, Any], opt_state: Any, params: Any) -> Dict[st
             if base is not None:
                 kind = _role(list(made_by.values()), made_by.get(path), type(node).__name__, field)
                 for leaf in below:
-                    key = _free(slot_key(kind, trees.name(base + leaf)), found)
+                    key = free_name(slot_key(kind, trees.name(base + leaf)), found)
                     found[key] = trees.name((*path, field, *leaf))
     return found
 
@@ -109,7 +110,7 @@ def settings(optimizers: Mapping[str, Any], opt_state: Any) -> Dict[str, Setting
     found: Dict[str, Setting] = {}
     for group in dict.fromkeys(part.group for part in made):
         for setting in _settings([part for part in made if part.group == group]):
-            found[_free(setting.name, found)] = setting
+            found[free_name(setting.name, found)] = setting
     return found
 
 
@@ -394,10 +395,3 @@ def _is_empty(cell: Any) -> bool:
         return cell.cell_contents is cell
     except ValueError:
         return True
-
-
-def _free(name: str, taken: Mapping[str, Any]) -> str:
-    free, count = name, 2
-    while free in taken:
-        free, count = "{}#{}".format(name, count), count + 1
-    return free

@@ -13,7 +13,8 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 import numpy as np
 from keras import backend as K  # noqa: N812 - as Keras calls it
 
-from samestep.frameworks._keras_fit import attributes, free_name
+from samestep.frameworks._keras_fit import attributes
+from samestep.frameworks._names import free_name
 
 Made = List[Tuple[str, Any]]
 """(name, variable) of what an optimizer makes in get_updates, in order."""

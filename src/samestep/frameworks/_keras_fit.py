@@ -41,30 +41,9 @@ def weights(options: Dict[str, Any], x: Any, y: Any) -> Dict[str, Any]:
     return found
 
 
-def free_name(name: str, taken: Any) -> str:
-    """The name, or name#2, #3, … where it is taken."""
-    free, count = name, 2
-    while free in taken:
-        free, count = "{}#{}".format(name, count), count + 1
-    return free
-
-
-def by_name(variables: Any) -> Dict[str, Any]:
-    """{name: variable}, without TensorFlow's ":0"."""
-    named: Dict[str, Any] = {}
-    for variable in variables:
-        named[free_name(str(variable.name).split(":")[0], named)] = variable
-    return named
-
-
 def name_of(loss: Any) -> str:
     """A loss or metric by its name, for a description."""
     return loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", type(loss).__name__))
-
-
-def named_outputs(outputs: List[Any]) -> Dict[str, Any]:
-    """Outputs in their order as "output", "output_1", …"""
-    return {"output" if i == 0 else "output_{}".format(i): value for i, value in enumerate(outputs)}
 
 
 @contextlib.contextmanager

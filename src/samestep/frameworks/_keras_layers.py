@@ -10,7 +10,7 @@ import numpy as np
 from keras.src.backend import compute_output_spec
 
 from samestep.frameworks import _keras_layouts, _rows
-from samestep.frameworks._keras_fit import free_name
+from samestep.frameworks._names import free_name
 
 
 def symbolic(x: Any) -> Any:

@@ -9,6 +9,8 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable, clone_get_equiv
 from pytensor.graph.traversal import ancestors, toposort
 
+from samestep.frameworks._names import free_name
+
 Replaced = Dict[Variable, Variable]
 
 PLUMBING = ("DimShuffle", "ExpandDims", "Cast", "cast", "Assert", "SpecifyShape", "Alloc", "identity", "Unbroadcast")
@@ -84,18 +86,10 @@ def activations(inputs: List[Variable], outputs: List[Variable]) -> Dict[str, Va
         if not name.startswith(PLUMBING) or node.outputs[0].name:
             for output in node.outputs:
                 if str(getattr(output.type, "dtype", "")).startswith("float") and output.type.ndim:
-                    found[unused(output.name or name, found)] = output
+                    found[free_name(output.name or name, found)] = output
     return found
 
 
 def _operation(op):
     scalar = getattr(op, "scalar_op", None)
     return str(scalar if scalar is not None else type(op).__name__)
-
-
-def unused(name: str, taken: Any) -> str:
-    """The name, with a number where it is taken."""
-    free, count = name, 2
-    while free in taken:
-        free, count = "{}#{}".format(name, count), count + 1
-    return free

@@ -12,9 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from samestep.frameworks import _keras_optimizers
-from samestep.frameworks._keras_optimizers import Pairs, noting
-
-__all__ = ["as_given", "by_name", "noting"]
+from samestep.frameworks._keras_optimizers import Pairs
 
 
 def by_name(given: Pairs, parameters: Dict[str, Any], forms: Dict[str, str], whose: str) -> Dict[str, Any]:

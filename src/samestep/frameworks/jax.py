@@ -14,6 +14,7 @@ from samestep.errors import ProgramError
 from samestep.frameworks import _jax_graph, _jax_layers, _jax_models, _jax_optimizers, _loops, _randomness
 from samestep.frameworks import _jax_trees as trees
 from samestep.frameworks._jax_trees import array
+from samestep.frameworks._names import named_outputs
 
 GAPS = {
     "layouts": "arrays of a plain function belong to no layer: shapes, order and numbers decide what pairs",
@@ -150,7 +151,7 @@ def forward(program: Program, x: np.ndarray, training: bool) -> Dict[str, Arrays
     _randomness.end()
     return {
         "activations": {name[6:]: array(value) for name, value in seen.items()},
-        "outputs": {"output" if i == 0 else "output_{}".format(i): array(o) for i, o in enumerate(outputs)},
+        "outputs": named_outputs(array(o) for o in outputs),
     }
 
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from samestep.errors import ProgramError
 from samestep.frameworks import _keras_fit, _keras_layers, _keras_optimizers, _loops, _randomness, _rows
-from samestep.frameworks._keras_fit import attributes, free_name
+from samestep.frameworks._keras_fit import attributes
 from samestep.frameworks._keras_optimizers import array
+from samestep.frameworks._names import free_name, named_outputs
 
 GAPS = {
     "backends": "Keras's NumPy and OpenVINO backends do not train: KERAS_BACKEND is tensorflow, jax or torch",
@@ -131,7 +132,7 @@ def forward(program: Program, x: np.ndarray, training: bool) -> Dict[str, Arrays
     _randomness.begin(_updates(program) if training else _randomness.INFERENCE)
     with _backend().mode(program.model, training), _keras_layers.recording(program.model, _backend().values, seen):
         outputs = program.model(x, training=training)
-    named = _keras_fit.named_outputs([array(output) for output in keras.tree.flatten(outputs)])
+    named = named_outputs([array(output) for output in keras.tree.flatten(outputs)])
     return {"activations": seen, "outputs": named}
 
 

@@ -15,7 +15,8 @@ from keras import backend as K  # noqa: N812 - as Keras calls it
 
 from samestep.errors import ProgramError
 from samestep.frameworks import _keras2_functions, _keras_fit, _loops, _rows
-from samestep.frameworks._keras_fit import attributes, by_name, free_name
+from samestep.frameworks._keras_fit import attributes
+from samestep.frameworks._names import by_name, free_name, named_outputs
 from samestep.frameworks._roles import role_of, slot_key
 
 GAPS = {
@@ -129,7 +130,7 @@ def forward(program: Program, x: Rows, training: bool) -> Dict[str, Arrays]:
     values = function(model._standardize_user_data(x)[0] + _keras2_functions.phase(model, training))
     return {
         "activations": {name: np.array(value) for name, value in zip(names, values)},
-        "outputs": _keras_fit.named_outputs([np.array(value) for value in values[len(names) :]]),
+        "outputs": named_outputs([np.array(value) for value in values[len(names) :]]),
     }
 
 

@@ -18,6 +18,7 @@ from pytensor.tensor.random.type import RandomType
 
 from samestep.errors import ProgramError
 from samestep.frameworks import _loops, _pytensor_graph, _pytensor_roles, _randomness
+from samestep.frameworks._names import free_name
 from samestep.frameworks._randomness_pytensor import Draws
 from samestep.frameworks._roles import slot_key
 
@@ -295,7 +296,7 @@ def _names(program):
     names = {}
     used = [shared for graph in graphs for shared in _pytensor_graph.shared_in_order(graph, _data(program))]
     for variable in dict.fromkeys([*used, *_pytensor_graph.shared_in(graphs), *program.updates]):
-        names[variable] = _pytensor_graph.unused(variable.name or "shared", names.values())
+        names[variable] = free_name(variable.name or "shared", names.values())
     return names
 
 
@@ -394,7 +395,7 @@ def _slots(program):
     rest = [v for v in program.updates if v not in known and not isinstance(v.type, RandomType)]
     owned = [(v, owner) for v, owner in zip(rest, (_owner(program, v) for v in rest)) if owner]
     for variable, (role, owner) in zip([v for v, _ in owned], _with_roles(program, owned)):
-        found[_pytensor_graph.unused(slot_key(role, owner), found)] = variable
+        found[free_name(slot_key(role, owner), found)] = variable
     return found
 
 
@@ -454,10 +455,10 @@ def _settings(program):
     for variable in _pytensor_graph.shared_in([*news, *ticking], places):
         name = SETTINGS.get(variable.name, variable.name or "setting")
         if _is_setting(program, variable, name) and variable not in found.values():
-            found[_pytensor_graph.unused(name, found)] = variable
+            found[free_name(name, found)] = variable
     for variable in [] if program.lacks else _pytensor_graph.constants_in(news, places):
         if variable not in found.values():
-            found[_pytensor_graph.unused(variable.name or "constant", found)] = variable
+            found[free_name(variable.name or "constant", found)] = variable
     program.moved = {n: float(v.data) for n, v in found.items() if isinstance(v, Constant) and not program.lacks}
     return found
 

@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from samestep.errors import ProgramError
 from samestep.frameworks import _keras_optimizers, _loops, _randomness, _tensorflow_gradients, _tensorflow_graph
-from samestep.frameworks._keras_optimizers import array
+from samestep.frameworks._keras_optimizers import array, noting
+from samestep.frameworks._names import by_name, named_outputs
 from samestep.frameworks._roles import role, slot_key
 
 GAPS = {
@@ -60,8 +61,8 @@ class Program:
         self.forward, self.variables, self.loss, self.optimizer = forward, list(variables), loss, optimizer
         self.metrics, self.step, self.eager, self.batches = dict(metrics or {}), step, eager, batches
         self.counter = counter
-        self.parameters = _by_name([v for v in self.variables if v.trainable])
-        self.buffers = _by_name([v for v in self.variables if not v.trainable and v is not counter])
+        self.parameters = by_name([v for v in self.variables if v.trainable])
+        self.buffers = by_name([v for v in self.variables if not v.trainable and v is not counter])
         self.takes_training = "training" in inspect.signature(_plain(forward)).parameters
         self.updates = 0
         self.gradient_forms: Dict[str, str] = {}
@@ -133,7 +134,7 @@ def forward(program: Program, x: np.ndarray, training: bool) -> Dict[str, Arrays
         names, values, outputs = program.observed_forwards[key](tf.constant(x))
     return {
         "activations": {name: value.numpy() for name, value in zip(names, values)},
-        "outputs": {"output" if i == 0 else "output_{}".format(i): o.numpy() for i, o in enumerate(outputs)},
+        "outputs": named_outputs(o.numpy() for o in outputs),
     }
 
 
@@ -242,17 +243,6 @@ def _number(value: Any) -> float:
     return float(array(value() if callable(value) and not hasattr(value, "dtype") else value))
 
 
-def _by_name(variables: Sequence[Any]) -> Dict[str, Any]:
-    named: Dict[str, Any] = {}
-    for variable in variables:
-        base = variable.name.replace(":0", "")
-        name, count = base, 2
-        while name in named:
-            name, count = "{}#{}".format(base, count), count + 1
-        named[name] = variable
-    return named
-
-
 def _entry(name: str, variable: Any) -> Dict[str, Any]:
     dtype = variable.dtype if isinstance(variable.dtype, str) else variable.dtype.name
     return {"name": name, "shape": list(variable.shape), "dtype": dtype}
@@ -325,7 +315,7 @@ def _metrics_aside(program: Program, x: Any, y: Any) -> Dict[str, Any]:
 
 def _observed_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any], Dict[str, Any]]:
     """The standard step with an optimizer that only notes the gradients that it is given."""
-    with _tensorflow_gradients.noting(program.optimizer) as given:
+    with noting(program.optimizer) as given:
         loss, metrics = _standard_step(program, x, y)
     return loss, _gradients_by_name(program, given), metrics
 
@@ -338,7 +328,7 @@ def _observed_own_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str,
         variables = list(program.parameters.values())
         return loss, _gradients_by_name(program, list(zip(tape.gradient(loss, variables), variables))), metrics
     # a tf.function would keep what it was traced with: the step that trains must not be traced here
-    with _functions_run_eagerly(), _tensorflow_gradients.noting(program.optimizer) as given:
+    with _functions_run_eagerly(), noting(program.optimizer) as given:
         loss, metrics = _training_step(program)(x, y)
     return loss, _gradients_by_name(program, given), metrics
 

@@ -22,8 +22,9 @@ from samestep.frameworks import (
     _tensorflow_gradients,
     _tf_keras_optimizers,
 )
-from samestep.frameworks._keras_fit import attributes, by_name, free_name
-from samestep.frameworks._keras_optimizers import array
+from samestep.frameworks._keras_fit import attributes
+from samestep.frameworks._keras_optimizers import array, noting
+from samestep.frameworks._names import by_name, free_name, named_outputs
 
 GAPS = {
     "TensorFlow before 2.2": "its tf.keras has no train_step to observe: use `import keras` 2.3.1 there, or a newer TensorFlow",
@@ -146,7 +147,7 @@ def forward(program: Program, x: Rows, training: bool) -> Dict[str, Arrays]:
         outputs = program.model(_rows.each(tf.convert_to_tensor, x), training=training)
     return {
         "activations": seen,
-        "outputs": _keras_fit.named_outputs([array(output) for output in tf.nest.flatten(outputs)]),
+        "outputs": named_outputs([array(output) for output in tf.nest.flatten(outputs)]),
     }
 
 
@@ -456,7 +457,7 @@ def _observed_step(program: Program) -> Iterator[None]:
 
     def train_step(data: Any) -> Dict[str, Any]:
         _randomness.begin(model.optimizer.iterations)
-        with _tensorflow_gradients.noting(model.optimizer) as given:
+        with noting(model.optimizer) as given:
             logs = original(data)
         whose = "the train_step of {!r}".format(model.name)
         return {"logs": logs, "gradients": _tensorflow_gradients.by_name(given, program.parameters, forms, whose)}

@@ -9,6 +9,7 @@ import torch
 
 from samestep.errors import ProgramError
 from samestep.frameworks import _loops, _rows, _torch_modules, _torch_optimizers, _torch_schedulers, _torch_steps
+from samestep.frameworks._names import named_outputs
 from samestep.frameworks._torch_optimizers import Ratios
 from samestep.frameworks._torch_slots import Slots, fill
 from samestep.frameworks._torch_trees import as_array, flat, numbers_of, put_back, tensor_array
@@ -151,8 +152,7 @@ def forward(program: Program, x: np.ndarray, training: bool) -> Dict[str, Arrays
             _torch_steps.outputs_of(program, program.plain, x, training)
     if not shown:
         raise ProgramError("the model returned a {} in which there is no tensor.".format(type(outputs).__name__))
-    named = {"output" if i == 0 else "output_{}".format(i): array for i, array in enumerate(shown)}
-    return {"activations": watcher.activations(), "outputs": named}
+    return {"activations": watcher.activations(), "outputs": named_outputs(shown)}
 
 
 def gradients(program: Program, x: np.ndarray, y: np.ndarray) -> Dict[str, Any]:
