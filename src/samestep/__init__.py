@@ -29,8 +29,8 @@ _HOMES = {
     "SamestepError": "samestep.errors",
     "UsageError": "samestep.errors",
     "WorkerError": "samestep.errors",
-    "match": "samestep.matching",
-    "match_each": "samestep.matching",
+    "match": "samestep.matching.match",
+    "match_each": "samestep.matching.match",
 }
 
 

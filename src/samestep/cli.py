@@ -134,7 +134,7 @@ def match(
 
     Exit status: 0 identical or rounding, 1 different, 2 bad input, 3 undecided.
     """
-    from samestep import matching
+    from samestep.matching import match as matching
     from samestep.report import text
     from samestep.results import MatchTable
 

@@ -12,6 +12,8 @@ import numpy as np
 
 from samestep import data as datasets
 from samestep.errors import ProgramError, UsageError
+from samestep.explain.case import Case
+from samestep.explain.causes import find_causes
 from samestep.matching import floor, judging, randomness, stages
 from samestep.matching.aligning import Alignment, align
 from samestep.matching.batches import compare_batches
@@ -21,7 +23,7 @@ from samestep.matching.judging import Judged, not_compared
 from samestep.matching.settling import settle
 from samestep.matching.sides import Sides, State, ask_both
 from samestep.matching.sources import Source, defaults, in_frameworks, pair, pairs_from
-from samestep.results import Epoch, MatchResult, Side
+from samestep.results import Cause, Epoch, MatchResult, Side
 from samestep.worker.parent import Worker
 
 Progress = Callable[[str, float], None]
@@ -203,6 +205,7 @@ class _Match:
         if self.sides.parameters.complete and self.sides.buffers.complete:
             batches = shared_rows(self.sides, 0, task.batch_size)
             randomness.share(self.sides, (batches[0]["x"], batches[1]["x"]), task.seed)
+        self.starts: tuple[State, State] = self.sides.ask("state")
 
     def run(self) -> MatchResult:
         """All stages, and the verdict."""
@@ -213,11 +216,23 @@ class _Match:
         else:
             later = [not_compared("forward", "parameters without a twin: no common state to compare from")]
         self.task.progress("data", 1.0)
-        judged = [compare_batches(self.sides, self.task.batch_size), aligned, *later]
-        return _result(self.task, self.sides, judging.blame(judged), epochs)
+        judged = judging.blame([compare_batches(self.sides, self.task.batch_size), aligned, *later])
+        return _result(self.task, self.sides, *self._explained(judged), epochs)
+
+    def _explained(self, judged: list[Judged]) -> tuple[list[Judged], tuple[Cause, ...]]:
+        """The stages, and the causes of those that differ."""
+        if not any(entry.stage.verdict == "different" for entry in judged):
+            return judged, ()
+        task = self.task
+        task.progress("looking for the cause", 1.0)
+        batches = shared_rows(self.sides, 0, task.batch_size)
+        case = Case(
+            self.sides, self.starts, batches, judged, task.total, task.steps_per_epoch, task.batch_size, self.rng
+        )
+        return find_causes(case)
 
     def _compare_states(self) -> tuple[list[Judged], tuple[Epoch, ...]]:
-        task, starts = self.task, self.sides.ask("state")
+        task, starts = self.task, self.starts
         for worker, start in zip((self.sides.left, self.sides.right), starts, strict=True):
             _check_finite(worker, start)
         free = run_freely(self.sides, starts, task.plan, self.rng, task.own_init, task.fresh_left, self._watch_run)
@@ -359,7 +374,9 @@ def _check_finite(worker: Worker, state: State) -> None:
             )
 
 
-def _result(task: _Task, sides: Sides, judged: list[Judged], epochs: tuple[Epoch, ...]) -> MatchResult:
+def _result(
+    task: _Task, sides: Sides, judged: list[Judged], causes: tuple[Cause, ...], epochs: tuple[Epoch, ...]
+) -> MatchResult:
     left, right = (
         Side(source.label, described["framework"], described["versions"])
         for source, described in zip(task.sources, sides.described, strict=True)
@@ -370,6 +387,7 @@ def _result(task: _Task, sides: Sides, judged: list[Judged], epochs: tuple[Epoch
         right=right,
         stages=tuple(entry.stage for entry in judged),
         first_difference=judging.first_difference(judged),
+        causes=causes,
         epochs=epochs,
         data=task.dataset.name,
         batch_size=task.batch_size,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -116,6 +116,25 @@ def watch_update(worker: Worker, state: State, gradients: dict[str, Array], batc
         worker.ask("state", values=here)
         with settings_moved(worker, rng):
             return _after(here, worker.ask("update", gradients=given, **batch))
+
+    return look
+
+
+def watch_updates(worker: Worker, state: State, gradients: Sequence[dict[str, Array]], batch: Batch) -> Look:
+    """Look at what the last of several updates changes, each from where the one before led."""
+
+    def look(rng: np.random.Generator | None) -> Observation:
+        seen: Observation = {}
+        here = state if rng is None else floor.moved_tree(state, rng)
+        with settings_moved(worker, rng):
+            for one in gradients:
+                worker.ask("state", values=here)
+                before, here = (
+                    here,
+                    worker.ask("update", gradients=one if rng is None else floor.moved_tree(one, rng), **batch),
+                )
+                seen = {key: value for key, value in _after(before, here).items() if key.startswith("update|")}
+        return seen
 
     return look
 

@@ -25,6 +25,7 @@ from samestep.matching.reaction import (
     watch_passes,
     watch_step,
     watch_update,
+    watch_updates,
 )
 from samestep.matching.sides import Sides, State, ask_both
 
@@ -33,6 +34,10 @@ Both = tuple[Reaction, Reaction]
 Twin = tuple[str, str]
 """A tensor's name on the left, and on the right."""
 
+DECADES = 9
+"""How many powers of ten probing gradients span: Adam's usual epsilons are of 1e-8 and 1e-7."""
+UPDATES = 4
+"""Probing updates in a row where slots have no twins, so that what one side keeps from step to step shows."""
 PROBES = (0, 1, 10, 100, 1000, 10000)
 """Steps of the left side's own training whose states are compared, as far as the run goes."""
 
@@ -41,19 +46,21 @@ PROBES = (0, 1, 10, 100, 1000, 10000)
 class Moment:
     """One state and batch, and what both programs show there.
 
-    layers: gives what every layer shows in one mode, at its own cost. updates: None where one cannot be seen by itself.
+    layers: gives what every layer shows in one mode, at its own cost. updates: from the left side's gradients; probes: from
+    gradients of all sizes, since what an epsilon does shows in small ones; None where an update cannot be seen by itself.
     """
 
     step: int
     passes: Both
     layers: Callable[[str], Both]
     updates: Both | None
+    probes: Both | None
     steps: Both
     evaluations: Both
 
     def allow(self, draws: int) -> None:
         """Let no more than so many siblings be measured from now on."""
-        for both in (self.passes, self.updates, self.steps, self.evaluations):
+        for both in (self.passes, self.updates, self.probes, self.steps, self.evaluations):
             for reaction in both or ():
                 reaction.most = draws
 
@@ -91,15 +98,26 @@ def observe(
     whole = bool(sides.lacking("update"))
     passes = both(watch_passes, batches)
     steps = both(watch_step, batches, (whole, whole))
-    updates = None
+    updates = probes = None
     if not whole:
         given = {key.split("|", 1)[1]: value for key, value in passes[0].seen.items() if key.startswith("gradients|")}
         updates = both(watch_update, (given, sides.parameters.to_right(given)), batches)
+        spread = [spread_out(given, rng) for _ in range(1 if sides.slots_pair() else UPDATES)]
+        probes = both(watch_updates, (spread, [sides.parameters.to_right(one) for one in spread]), batches)
         for step_of_side, update_of_side in zip(steps, updates, strict=True):
             update_of_side.grow(floor.DRAWS)
             borrow_moves(step_of_side, update_of_side)
     evaluations = both(watch_evaluation, (rows, rows), (batch_size, batch_size))
-    return Moment(step, passes, layers, updates, steps, evaluations)
+    return Moment(step, passes, layers, updates, probes, steps, evaluations)
+
+
+def spread_out(gradients: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+    """Gradients of the same places, of either sign and of all sizes up to the largest one; zeros stay, as of rows not used."""
+    largest = max((float(np.max(np.abs(g), initial=0.0)) for g in gradients.values()), default=0.0)
+    return {
+        name: (np.sign(g) * 10 ** rng.uniform(-DECADES, 0, g.shape) * (largest or 1.0)).astype(g.dtype)
+        for name, g in gradients.items()
+    }
 
 
 def judge_alignment(sides: Sides) -> Judged:
@@ -155,7 +173,8 @@ def judge_update(sides: Sides, moments: Sequence[Moment]) -> Judged:
     if lacking:
         compared = _compare_all("update", twins, [(m.step, m.steps) for m in moments])
         return judge("update", compared, f"judged within the whole step: {lacking}")
-    watched = [(m.step, m.updates) for m in _reachable(sides, moments) if m.updates is not None]
+    reachable = _reachable(sides, moments)
+    watched = [(m.step, both) for m in reachable for both in (m.updates, m.probes) if both is not None]
     note = "" if sides.slots_pair() else "at the initial state only: the slots have no twins"
     return judge("update", _compare_all("update", twins, watched), note)
 

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-from samestep.results import Difference, Epoch, MatchResult, MatchTable, Side, Stage, Verdict
+from samestep.results import Cause, Difference, Epoch, MatchResult, MatchTable, Side, Stage, Verdict
 
 STYLES: dict[Verdict, str] = {"identical": "green", "rounding": "green", "different": "bold red", "undecided": "yellow"}
 SENTENCES: dict[Verdict, str] = {
@@ -50,6 +50,8 @@ def match_report(result: MatchResult) -> Group:
     parts: list[RenderableType] = [_verdict(result), Text()]
     if result.first_difference is not None:
         parts += [_first_difference(result.first_difference), Text()]
+    for cause in result.causes:
+        parts += [_cause(cause), Text()]
     parts.append(_stages(result.stages))
     if result.epochs:
         parts += [Text(), _epochs(result.epochs)]
@@ -104,6 +106,14 @@ def _first_difference(difference: Difference) -> Text:
     text.append("First difference: ", style="bold")
     text.append(f"{difference.stage}{where}, {difference.name}, {_floors(difference.times_floor)}\n")
     text.append(f"  left   {_value(difference.left)}\n  right  {_value(difference.right)}")
+    return text
+
+
+def _cause(cause: Cause) -> Text:
+    text = Text()
+    text.append("Cause: " if cause.confirmed else "Suspected: ", style="bold")
+    text.append(f"{cause.component} {cause.setting.replace('_', ' ')}: {_value(cause.left)} | {_value(cause.right)}\n")
+    text.append("\n".join(f"  {line}" for line in cause.fix.split("; or ")))
     return text
 
 

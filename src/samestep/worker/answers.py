@@ -39,7 +39,6 @@ class Session:
 
     def do_load(self, source: dict[str, Any], seed: int, x: Rows, y: Rows) -> Answer:
         """Run the program file: its prepare(x, y), if it has one, on the training data, then its build()."""
-        _randomness.deactivate()  # build() draws for itself
         _randomness.deactivate()  # initial weights are the program's own
         return self.hold(*load(source, seed, x, y))
 

@@ -1,0 +1,42 @@
+"""From the stages that differ to their causes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from samestep.explain.case import Case, Explainer
+from samestep.explain.updates import explain_update
+from samestep.matching.judging import Judged
+from samestep.results import Cause
+
+EXPLAINERS: Mapping[str, Explainer] = {
+    "update": explain_update,
+    "slots": explain_update,
+}
+"""Who looks for the causes of a stage's difference."""
+
+
+def find_causes(case: Case) -> tuple[list[Judged], tuple[Cause, ...]]:
+    """The stages, with a note where no cause was found, and the causes of all that differ, in causal order."""
+    causes: dict[tuple[str, str], Cause] = {}
+    noted = []
+    for entry in case.judged:
+        explainer = EXPLAINERS.get(entry.stage.stage)
+        if entry.stage.verdict == "different" and explainer is not None and entry.worst is not None:
+            found = explainer(case, entry.worst)
+            causes.update(
+                {
+                    (cause.component, cause.setting): cause
+                    for cause in found.causes
+                    if (cause.component, cause.setting) not in causes
+                }
+            )
+            entry = _with_note(entry, f"cause not found: {found.ruled_out}") if found.ruled_out else entry
+        noted.append(entry)
+    return noted, tuple(causes.values())
+
+
+def _with_note(entry: Judged, note: str) -> Judged:
+    notes = "; ".join(part for part in (entry.stage.note, note) if part)
+    return replace(entry, stage=replace(entry.stage, note=notes))

@@ -1,0 +1,206 @@
+"""Find the settings under which a reference reproduces what a program did, and the fewest in which two programs differ.
+
+A variant is one way to compute something, with numbers still to be found. It fits if some numbers bring it within
+rounding of all that was observed; numbers are then made round, or the other side's, as far as that keeps them fitting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+from samestep.matching import floor
+
+Array = NDArray[Any]
+Settings = Mapping[str, Any]
+
+SHARES = ("beta_1", "beta_2", "rho")
+"""Settings that lie near 1 and act by their distance from it."""
+POSITIVE = ("learning_rate", "epsilon", "clip", "initial_accumulator", "momentum_decay")
+"""Settings that act by their order of magnitude."""
+EVALUATIONS = 200
+"""Evaluations of a reference that one fit may take; those that converge take a few dozen."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to compute: its name, the choices it makes, its numbers with usual values, and the function.
+
+    compute(given, settings) returns the arrays that were observed, float64, in one array. told(settings): the settings as
+    a user knows them, without those that have no effect.
+    """
+
+    name: str
+    choices: Settings
+    numbers: Mapping[str, float]
+    compute: Callable[[Any, Settings], Array]
+    told: Callable[[Settings], Settings] = dict
+
+    def with_choices(self, **choices: Any) -> Variant:
+        """This variant with other choices."""
+        return replace(self, choices={**self.choices, **choices})
+
+    def with_numbers(self, **numbers: float) -> Variant:
+        """This variant with more numbers to find, or other usual values."""
+        return replace(self, numbers={**self.numbers, **numbers})
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a program was given and what it made of it.
+
+    given: as the variants take it. seen: one array; siblings: it again, with all that the program read moved by one ulp.
+    """
+
+    given: Any
+    seen: Array
+    siblings: Sequence[Array]
+
+    def times(self, predicted: Array) -> float:
+        """Floors between what a reference says and what was seen, the worst of all rows."""
+        if predicted.shape != self.seen.shape or not np.isfinite(predicted).all():
+            return float("inf")
+        rows = zip(self.seen, predicted, *self.siblings, strict=True)
+        return max(floor.times_floor(seen, near, said, np.float32) for seen, said, *near in rows)
+
+    @cached_property
+    def tolerance(self) -> Array:
+        """The size of rounding of each element."""
+        moves = np.array([sibling - self.seen for sibling in self.siblings])
+        moved = np.sqrt(np.mean(moves**2, axis=0)) if len(moves) else np.zeros_like(self.seen)
+        ulps = np.finfo(np.float32).eps * (np.abs(self.seen) + 1e-3 * np.max(np.abs(self.seen), initial=0.0))
+        return np.asarray(np.maximum(moved, ulps) + np.finfo(np.float64).tiny)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A variant with numbers that reproduce what was seen, and how many floors are left."""
+
+    variant: Variant
+    numbers: Mapping[str, float]
+    times: float
+
+    @property
+    def settings(self) -> Settings:
+        """Choices and numbers, as a user knows them."""
+        return self.variant.told({**self.variant.choices, **self.numbers})
+
+
+def fits(variants: Sequence[Variant], evidence: Evidence, declared: Mapping[str, float]) -> list[Fit]:
+    """The variants of one name that reproduce what was seen within rounding: of the first name that has any.
+
+    declared: what the program says of its settings.
+    """
+    for _, named in groupby(variants, key=lambda variant: variant.name):
+        tried = [fit(variant, evidence, declared) for variant in named]
+        if any(tried):
+            return [found for found in tried if found is not None]
+    return []
+
+
+def likeliest_first(variants: Sequence[Variant], declared: Iterable[str]) -> list[Variant]:
+    """The variants, those first whose numbers are among the declared settings; in their order otherwise."""
+    names = set(declared)
+    return sorted(variants, key=lambda variant: len(variant.numbers.keys() ^ names))
+
+
+def fit(variant: Variant, evidence: Evidence, declared: Mapping[str, float]) -> Fit | None:
+    """The variant with the numbers that reproduce what was seen, as round as they can be; None if none do."""
+    starts = [{name: declared.get(name, usual) for name, usual in variant.numbers.items()}, dict(variant.numbers)]
+    refined = [_refined(variant, evidence, start) for start in starts]
+    best = min(refined, key=lambda numbers: _times(variant, evidence, numbers))
+    if not _times(variant, evidence, best) < floor.ROUNDING:
+        return None
+    for name in best:
+        best = _rounded(variant, evidence, best, name, [declared[name]] if name in declared else [])
+    return Fit(variant, best, _times(variant, evidence, best))
+
+
+def nearest(left: Sequence[Fit], right: Sequence[Fit], evidence: tuple[Evidence, Evidence]) -> tuple[Fit, Fit] | None:
+    """The pair of fits that differs in the fewest settings, each number made the other side's where that fits too."""
+    pairs = [_brought_near(one, other, evidence) for one in left for other in right]
+    return min(pairs, key=lambda pair: len(differences(*pair)), default=None)
+
+
+def differences(left: Fit, right: Fit) -> list[tuple[str, Any, Any]]:
+    """(setting, left, right) where two fits differ; another algorithm is the one difference of its kind.
+
+    A setting that has no effect on one side is none.
+    """
+    if left.variant.name != right.variant.name:
+        return [("algorithm", left.variant.name, right.variant.name)]
+    ours, theirs = left.settings, right.settings
+    return [(name, ours[name], theirs[name]) for name in ours if name in theirs and ours[name] != theirs[name]]
+
+
+def _brought_near(left: Fit, right: Fit, evidence: tuple[Evidence, Evidence]) -> tuple[Fit, Fit]:
+    for name in left.numbers.keys() & right.numbers.keys():
+        right = _with_other(right, evidence[1], name, left.numbers[name])
+        left = _with_other(left, evidence[0], name, right.numbers[name])
+    return left, right
+
+
+def _with_other(found: Fit, evidence: Evidence, name: str, value: float) -> Fit:
+    """The fit with another value of one number, if that fits as well."""
+    numbers = {**found.numbers, name: value}
+    times = _times(found.variant, evidence, numbers) if value != found.numbers[name] else found.times
+    return Fit(found.variant, numbers, times) if times < floor.ROUNDING else found
+
+
+def _times(variant: Variant, evidence: Evidence, numbers: Mapping[str, float]) -> float:
+    with np.errstate(all="ignore"):
+        return evidence.times(variant.compute(evidence.given, {**variant.choices, **numbers}))
+
+
+def _refined(variant: Variant, evidence: Evidence, start: dict[str, float]) -> dict[str, float]:
+    """Numbers near the start that bring the variant as near as they can to what was seen, by least squares."""
+    names = list(start)
+    if not names or _times(variant, evidence, start) < floor.ROUNDING:
+        return start
+
+    def residuals(point: Array) -> Array:
+        numbers = {name: _number(name, value) for name, value in zip(names, point, strict=True)}
+        with np.errstate(all="ignore"):
+            gap = (variant.compute(evidence.given, {**variant.choices, **numbers}) - evidence.seen) / evidence.tolerance
+        return np.nan_to_num(np.arcsinh(gap), nan=1e3, posinf=1e3, neginf=-1e3).ravel()
+
+    point = np.array([_coordinate(name, start[name]) for name in names])
+    found = least_squares(residuals, point, x_scale="jac", max_nfev=EVALUATIONS)
+    return {name: _number(name, value) for name, value in zip(names, found.x, strict=True)}
+
+
+def _coordinate(name: str, value: float) -> float:
+    if name in SHARES:
+        return float(np.log(max(1.0 - value, 1e-12)))
+    return float(np.log(max(value, 1e-30))) if name in POSITIVE else value
+
+
+def _number(name: str, coordinate: float) -> float:
+    if name in SHARES:
+        return float(1.0 - np.exp(min(coordinate, 0.0)))
+    return float(np.exp(np.clip(coordinate, -80, 80))) if name in POSITIVE else float(coordinate)
+
+
+def _rounded(
+    variant: Variant, evidence: Evidence, numbers: dict[str, float], name: str, likely: Sequence[float]
+) -> dict[str, float]:
+    """The numbers with one of them as round as it can be: as declared, zero, or with the fewest digits that fit."""
+    for value in (*_round_values(numbers[name], 1, 4), *likely, *_round_values(numbers[name], 5, 6)):
+        changed = {**numbers, name: value}
+        if value == numbers[name] or _times(variant, evidence, changed) < floor.ROUNDING:
+            return changed
+    return numbers
+
+
+def _round_values(value: float, fewest: int, most: int) -> Iterator[float]:
+    if fewest == 1:
+        yield 0.0
+    for digits in range(fewest, most + 1):
+        yield float(f"{value:.{digits}g}")

@@ -1,0 +1,338 @@
+"""Optimizers: from gradients to updates, as the frameworks compute them.
+
+Every rule is ``rule(step) -> update``: the new parameters minus the old ones, float64, of the shape of the gradient. What
+it carries from one step to the next is in ``step.slots``, which starts empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samestep.explain.fitting import Variant
+
+Array = NDArray[Any]
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Updates:
+    """Updates one after another, as a program was asked to make them.
+
+    parameters: before each update; gradients: given to it; both float64 (updates, elements) of all tensors in a row.
+    rates: the learning rate of each update relative to the first one. tensors: where each tensor's elements lie.
+    decays: 1 for elements of tensors whose weights decay, else 0.
+    """
+
+    parameters: Array
+    gradients: Array
+    rates: Array
+    tensors: tuple[slice, ...]
+    decays: Array
+
+
+@dataclass
+class Step:
+    """One update: gradient and parameters (elements,), its number from 1, the learning rate, and the slots so far."""
+
+    gradient: Array
+    parameters: Array
+    number: int
+    rate: float
+    tensors: Sequence[slice]
+    slots: dict[str, Array] = field(default_factory=dict)
+
+    def slot(self, name: str, initial: float = 0.0) -> Array:
+        """A slot, with this value everywhere until it is set."""
+        return self.slots.get(name, np.full_like(self.gradient, initial))
+
+
+Rule = Callable[[Step, Settings], Array]
+
+
+def compute(rule: Rule, given: Updates, settings: Settings) -> Array:
+    """The updates that a rule makes, float64 (updates, elements): clipped and decayed as the settings say."""
+    slots: dict[str, Array] = {}
+    made = []
+    each = zip(given.gradients, given.parameters, given.rates, strict=True)
+    for number, (gradient, before, relative) in enumerate(each, 1):
+        rate = settings["learning_rate"] * relative
+        clipped = _clipped(gradient, given.tensors, settings)
+        decaying = before * given.decays
+        step = Step(_decayed(clipped, decaying, settings), before, number, rate, given.tensors, slots)
+        made.append(rule(step, settings) - _decay(decaying, rate, settings))
+    return np.array(made)
+
+
+def sgd(step: Step, s: Settings) -> Array:
+    """Gradient descent with momentum.
+
+    Rate inside: keras/src/optimizers/sgd.py, Sutskever et al. 2013. Rate outside: torch/optim/sgd.py, whose first velocity
+    is the gradient undampened; optax.trace; tensorflow/core/kernels/training_ops.cc, ApplyMomentum.
+    """
+    g, rate, momentum = step.gradient, step.rate, s["momentum"]
+    if s["momentum_form"] == RATE_INSIDE:
+        velocity = step.slots["velocity"] = momentum * step.slot("velocity") - rate * g
+        return np.asarray(momentum * velocity - rate * g if s["nesterov"] else velocity)
+    share = 1.0 if step.number == 1 and s["first_undampened"] else 1.0 - s["dampening"]
+    velocity = step.slots["velocity"] = momentum * step.slot("velocity") + share * g
+    return np.asarray(-rate * (g + momentum * velocity if s["nesterov"] else velocity))
+
+
+def adam(step: Step, s: Settings) -> Array:
+    """Adam (Kingma and Ba 2015), AMSGrad (Reddi et al. 2018), and optax's Nesterov form of it.
+
+    Epsilon before the bias correction: keras/src/optimizers/adam.py and ApplyAdam, the paper's "epsilon hat"; after it:
+    torch/optim/adam.py, optax.scale_by_adam; inside the root: optax's eps_root. AMSGrad takes the largest second
+    moment before its correction (Keras, PyTorch) or after it (optax).
+    """
+    g, t, beta_1, beta_2 = step.gradient, step.number, s["beta_1"], s["beta_2"]
+    mean = step.slots["mean"] = beta_1 * step.slot("mean") + (1 - beta_1) * g
+    square = step.slots["square"] = beta_2 * step.slot("square") + (1 - beta_2) * g**2
+    correction_1, correction_2 = (1 - beta_1**t, 1 - beta_2**t) if s["bias_correction"] else (1.0, 1.0)
+    if s["amsgrad"]:
+        weight = correction_2 if s["amsgrad"] == "of corrected moments" else 1.0
+        largest = step.slots["largest"] = np.maximum(step.slot("largest"), square / weight)
+        square = largest * weight
+    direction = mean / correction_1
+    if s["nesterov"]:
+        direction = beta_1 * mean / (1 - beta_1 ** (t + 1)) + (1 - beta_1) * g / correction_1
+    return np.asarray(-step.rate * direction / _root(square, correction_2, s))
+
+
+def nadam(step: Step, s: Settings) -> Array:
+    """Nadam (Dozat 2016) with its momentum schedule: keras/src/optimizers/nadam.py, torch/optim/nadam.py."""
+    g, t = step.gradient, step.number
+    now, following = (s["beta_1"] * (1 - 0.5 * 0.96 ** (n * s["momentum_decay"])) for n in (t, t + 1))
+    product_now = step.slots["product"] = step.slot("product", 1.0) * now
+    mean = step.slots["mean"] = s["beta_1"] * step.slot("mean") + (1 - s["beta_1"]) * g
+    square = step.slots["square"] = s["beta_2"] * step.slot("square") + (1 - s["beta_2"]) * g**2
+    direction = following * mean / (1 - product_now * following) + (1 - now) * g / (1 - product_now)
+    return np.asarray(-step.rate * direction / _root(square, 1 - s["beta_2"] ** t, s))
+
+
+def adamax(step: Step, s: Settings) -> Array:
+    """AdaMax (Kingma and Ba 2015). Epsilon beside the norm: keras/src/optimizers/adamax.py; in it: torch/optim/adamax.py."""
+    g, epsilon = step.gradient, s["epsilon"]
+    inside = epsilon if s["epsilon_place"] == IN_NORM else 0.0
+    mean = step.slots["mean"] = s["beta_1"] * step.slot("mean") + (1 - s["beta_1"]) * g
+    norm = step.slots["norm"] = np.maximum(s["beta_2"] * step.slot("norm"), np.abs(g) + inside)
+    return np.asarray(-step.rate / (1 - s["beta_1"] ** step.number) * _ratio(mean, norm + epsilon - inside))
+
+
+def rmsprop(step: Step, s: Settings) -> Array:
+    """RMSprop (Tieleman and Hinton 2012).
+
+    Epsilon inside the root: keras/src/optimizers/rmsprop.py, ApplyRMSProp, optax.rmsprop; outside: torch/optim/rmsprop.py.
+    """
+    g, rho = step.gradient, s["rho"]
+    square = step.slots["square"] = rho * step.slot("square", s["initial_accumulator"]) + (1 - rho) * g**2
+    if s["centered"]:
+        mean = step.slots["mean"] = rho * step.slot("mean") + (1 - rho) * g
+        square = square - mean**2
+    scaled = _ratio(g, _root(np.maximum(square, 0), 1.0, s))
+    inside, outside = (step.rate, 1.0) if s["momentum_form"] == RATE_INSIDE else (1.0, step.rate)
+    moved = step.slots["moved"] = s["momentum"] * step.slot("moved") + inside * scaled
+    return np.asarray(-outside * moved)
+
+
+def adagrad(step: Step, s: Settings) -> Array:
+    """Adagrad (Duchi et al. 2011).
+
+    Epsilon inside the root: keras/src/optimizers/adagrad.py, optax.adagrad; outside: torch/optim/adagrad.py.
+    """
+    g = step.gradient
+    total = step.slots["total"] = step.slot("total", s["initial_accumulator"]) + g**2
+    rate = step.rate / (1 + (step.number - 1) * s["lr_decay"])
+    return np.asarray(-rate * _ratio(g, _root(total, 1.0, s)))
+
+
+def adadelta(step: Step, s: Settings) -> Array:
+    """Adadelta (Zeiler 2012): keras/src/optimizers/adadelta.py, torch/optim/adadelta.py."""
+    g, rho, epsilon = step.gradient, s["rho"], s["epsilon"]
+    square = step.slots["square"] = rho * step.slot("square") + (1 - rho) * g**2
+    delta = np.sqrt(step.slot("moved") + epsilon) * _ratio(g, np.sqrt(square + epsilon))
+    step.slots["moved"] = rho * step.slot("moved") + (1 - rho) * delta**2
+    return np.asarray(-step.rate * delta)
+
+
+def lion(step: Step, s: Settings) -> Array:
+    """Lion (Chen et al. 2023): keras/src/optimizers/lion.py, optax.lion."""
+    g, mean = step.gradient, step.slot("mean")
+    step.slots["mean"] = s["beta_2"] * mean + (1 - s["beta_2"]) * g
+    return np.asarray(-step.rate * np.sign(s["beta_1"] * mean + (1 - s["beta_1"]) * g))
+
+
+def ftrl(step: Step, s: Settings) -> Array:
+    """FTRL-proximal (McMahan et al. 2013): keras/src/optimizers/ftrl.py, ApplyFtrl."""
+    g, power, rate = step.gradient, -s["learning_rate_power"], step.rate
+    before = step.slot("total", s["initial_accumulator"])
+    total = step.slots["total"] = before + g**2
+    linear = step.slot("linear") + g - (total**power - before**power) / rate * step.parameters
+    step.slots["linear"] = linear
+    quadratic = total**power / rate + 2 * s["l2"]
+    pulled = np.where(np.abs(linear) > s["l1"], np.sign(linear) * s["l1"] - linear, 0.0)
+    return np.asarray(_ratio(pulled, quadratic) - step.parameters)
+
+
+def lamb(step: Step, s: Settings) -> Array:
+    """LAMB (You et al. 2020): Adam's direction with weight decay, scaled per tensor by its norm; optax.lamb, keras Lamb."""
+    plain = {**s, "amsgrad": "", "nesterov": False, "bias_correction": True, "epsilon_place": AFTER}
+    adams = adam(step, plain) / -step.rate + s["decay_inside"] * step.parameters
+    made: Array = np.empty_like(adams)
+    for where in step.tensors:
+        norms = np.linalg.norm(step.parameters[where]), np.linalg.norm(adams[where])
+        made[where] = -step.rate * (norms[0] / norms[1] if all(norms) else 1.0) * adams[where]
+    return made
+
+
+RATE_INSIDE, RATE_OUTSIDE = "learning rate inside", "learning rate outside"
+BEFORE, AFTER, IN_ROOT, OUT_OF_ROOT = "before bias correction", "after bias correction", "inside root", "outside root"
+IN_NORM, BESIDE_NORM = "inside norm", "beside norm"
+
+MOMENTS = {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
+PLAIN_ADAM = {"amsgrad": "", "nesterov": False, "bias_correction": True}
+ADAM_CHOICES: tuple[dict[str, Any], ...] = (
+    *({**PLAIN_ADAM, "epsilon_place": place} for place in (BEFORE, AFTER, IN_ROOT)),
+    *({**PLAIN_ADAM, "epsilon_place": place, "amsgrad": "of moments"} for place in (BEFORE, AFTER)),
+    {**PLAIN_ADAM, "epsilon_place": AFTER, "amsgrad": "of corrected moments"},
+    {**PLAIN_ADAM, "epsilon_place": AFTER, "bias_correction": False},
+    {**PLAIN_ADAM, "epsilon_place": IN_ROOT, "bias_correction": False},
+    {**PLAIN_ADAM, "epsilon_place": AFTER, "nesterov": True},
+)
+RMSPROP = {"learning_rate": 1e-3, "rho": 0.9, "epsilon": 1e-7, "momentum": 0.0}
+ROOTS = (IN_ROOT, OUT_OF_ROOT)
+FORMS = (RATE_OUTSIDE, RATE_INSIDE)
+
+
+def _choices(**options: Sequence[Any]) -> list[dict[str, Any]]:
+    return [dict(zip(options, chosen, strict=True)) for chosen in product(*options.values())]
+
+
+def _variants() -> Iterator[tuple[str, Rule, dict[str, Any], dict[str, float]]]:
+    """(algorithm, rule, choices, numbers with usual values), the simplest first."""
+    plain = {"momentum_form": RATE_OUTSIDE, "nesterov": False, "first_undampened": False}
+    fixed = {"dampening": 0.0, "momentum": 0.0}
+    yield "SGD", sgd, {**plain, **fixed}, {"learning_rate": 0.01}
+    for choices in _choices(momentum_form=FORMS, nesterov=(False, True)):
+        numbers = {"learning_rate": 0.01, "momentum": 0.9}
+        yield "SGD", sgd, {**plain, **fixed, **choices}, numbers
+    for first in (True, False):
+        numbers = {"learning_rate": 0.01, "momentum": 0.9, "dampening": 0.1}
+        yield "SGD", sgd, {**plain, "first_undampened": first}, numbers
+    for choices in ADAM_CHOICES:
+        yield "Adam", adam, choices, MOMENTS
+    for place, decay in product((AFTER, BEFORE), (1.0, 0.004)):
+        yield "Nadam", nadam, {"epsilon_place": place}, {**MOMENTS, "momentum_decay": decay}
+    for place in (BESIDE_NORM, IN_NORM):
+        yield "Adamax", adamax, {"epsilon_place": place}, MOMENTS
+    for choices in _choices(
+        epsilon_place=ROOTS, centered=(False, True), momentum_form=FORMS, initial_accumulator=(0.0, 1.0)
+    ):
+        yield "RMSprop", rmsprop, choices, RMSPROP
+    for place in ROOTS:
+        numbers = {"learning_rate": 0.01, "epsilon": 1e-7, "initial_accumulator": 0.1}
+        yield "Adagrad", adagrad, {"epsilon_place": place, "lr_decay": 0.0}, numbers
+        yield "Adagrad", adagrad, {"epsilon_place": place}, {**numbers, "lr_decay": 0.01}
+    yield "Adadelta", adadelta, {}, {"learning_rate": 1.0, "rho": 0.95, "epsilon": 1e-7}
+    yield "Lion", lion, {}, {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.99}
+    numbers = {"learning_rate": 1e-3, "initial_accumulator": 0.1, "l1": 0.0, "l2": 0.0}
+    yield "Ftrl", ftrl, {"learning_rate_power": -0.5}, numbers
+    yield "LAMB", lamb, {}, {**MOMENTS, "decay_inside": 0.0}
+
+
+DECAYS: Mapping[str, tuple[str, float]] = {
+    "coupled": ("weight_decay", 0.01),
+    "decoupled": ("weight_decay", 0.01),
+    "decoupled, not scaled by the learning rate": ("weight_decay", 1e-4),
+}
+"""How weight decay enters: into the gradient (torch.optim.Adam and SGD), or into the update times the learning rate (AdamW of
+PyTorch, Keras, optax) or without it (Loshchilov and Hutter 2019 with their schedule multiplier)."""
+
+CLIPPINGS = {"value": "clip_value", "norm": "clip_norm", "global norm": "global_clip_norm"}
+"""How gradients are clipped: by element, by tensor (Keras clipnorm), or by the norm of all (torch.nn.utils.clip_grad_norm_)."""
+
+
+ACTING = {
+    "momentum": ("momentum_form", "nesterov", "first_undampened", "dampening"),
+    "dampening": ("first_undampened",),
+    "weight_decay": ("weight_decay_form",),
+    "epsilon": ("epsilon_place",),
+}
+"""Settings that have no effect where a number is zero."""
+
+
+def variants(decays: bool) -> list[Variant]:
+    """Every way to update with unclipped gradients; decays: whether weights move without a gradient."""
+    forms = list(DECAYS.items()) if decays else [("", ("", 0.0))]
+    found = []
+    for (name, rule, choices, numbers), (form, (setting, usual)) in product(_variants(), forms):
+        made = {"clipping": "", "weight_decay_form": form, **choices}
+        decay = {setting: usual} if setting else {}
+        made = made if setting else {**made, "weight_decay": 0.0}
+        found.append(Variant(name, made, {**numbers, **decay}, _computing(rule), told))
+    return found
+
+
+def clipped(variant: Variant) -> list[Variant]:
+    """A variant with its gradients clipped in each of the ways."""
+    return [variant.with_choices(clipping=how).with_numbers(clip=1.0) for how in CLIPPINGS]
+
+
+def told(settings: Settings) -> Settings:
+    """The settings as users know them, without those that have no effect."""
+    idle = {name for number, names in ACTING.items() if not settings.get(number, 1.0) for name in names}
+    shown = {name: value for name, value in settings.items() if name not in idle | {"clipping", "clip"}}
+    clips = {name: settings["clip"] if how == settings["clipping"] else None for how, name in CLIPPINGS.items()}
+    return {**shown, **clips}
+
+
+def _computing(rule: Rule) -> Callable[[Sequence[Updates], Settings], Array]:
+    return lambda chains, settings: np.concatenate([compute(rule, given, settings) for given in chains])
+
+
+def _root(square: Array, correction: float, s: Settings) -> Array:
+    """The denominator, with epsilon where it belongs; correction: that of the second moment's bias."""
+    epsilon, place = s["epsilon"], s["epsilon_place"]
+    if place == IN_ROOT:
+        return np.asarray(np.sqrt(square / correction + epsilon))
+    if place == BEFORE:
+        return np.asarray((np.sqrt(square) + epsilon) / np.sqrt(correction))
+    return np.asarray(np.sqrt(square / correction) + epsilon)
+
+
+def _ratio(above: Array, below: Array) -> Array:
+    """The ratio, zero where the denominator is."""
+    ratio: Array = np.divide(above, below, out=np.zeros_like(above), where=below != 0)
+    return ratio
+
+
+def _clipped(gradient: Array, tensors: Sequence[slice], s: Settings) -> Array:
+    """keras/src/optimizers/base_optimizer.py (clipvalue, clipnorm, global_clipnorm); torch/nn/utils/clip_grad.py."""
+    if s["clipping"] == "value":
+        bounded: Array = np.clip(gradient, -s["clip"], s["clip"])
+        return bounded
+    if s["clipping"] == "global norm":
+        return np.asarray(gradient * min(1.0, s["clip"] / max(float(np.linalg.norm(gradient)), 1e-300)))
+    if s["clipping"] == "norm":
+        scaled: Array = gradient.copy()
+        for where in tensors:
+            scaled[where] *= min(1.0, s["clip"] / max(float(np.linalg.norm(gradient[where])), 1e-300))
+        return scaled
+    return gradient
+
+
+def _decayed(gradient: Array, parameters: Array, s: Settings) -> Array:
+    return gradient + s["weight_decay"] * parameters if s["weight_decay_form"] == "coupled" else gradient
+
+
+def _decay(parameters: Array, rate: float, s: Settings) -> Array | float:
+    form = s["weight_decay_form"]
+    if form == "decoupled":
+        return np.asarray(rate * s["weight_decay"] * parameters)
+    return np.asarray(s["weight_decay"] * parameters) if form.startswith("decoupled,") else 0.0

@@ -1,0 +1,157 @@
+"""Why the same gradients make different updates: both optimizers are given gradients of all sizes, and identified."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samestep.explain import fixes
+from samestep.explain.case import Case, Explanation
+from samestep.explain.fitting import Evidence, Fit, differences, fits, likeliest_first, nearest
+from samestep.explain.references import optimizers
+from samestep.explain.references.optimizers import Updates
+from samestep.matching import floor
+from samestep.matching.judging import Comparison
+from samestep.matching.reaction import Reaction, watch_update
+from samestep.matching.sides import State
+from samestep.worker.parent import Worker
+
+Array = NDArray[Any]
+
+ELEMENTS = 64
+"""Elements of each tensor that are given a gradient; the others are zero and stay so, so that norms are known."""
+RATES = (1.0, 1.0, 0.5, 0.5, 1.0)
+"""The learning rate of each update, relative to the first: a change shows whether a velocity holds it."""
+WEIGHTS = (-3.0, -1.0)
+"""Decimal exponents of the parameters at first: decay shows in them, and storing them rounds little away."""
+SMALL, LARGE = (-9.0, -1.0), (-5.0, 3.0)
+"""Decimal exponents of the gradients: below any clipping, and above it; small enough to show an epsilon."""
+
+
+def explain_update(case: Case, worst: Comparison) -> Explanation:
+    """The settings in which the optimizers differ."""
+    workers = (case.sides.left, case.sides.right)
+    declared = [{name: entry["value"] for name, entry in worker.ask("settings").items()} for worker in workers]
+    found, evidence = [], []
+    for side, worker in enumerate(workers):
+        probe = _Probe(worker, case.starts[side], case.batches[side], case.rng)
+        fitting, seen = _identified(probe, declared[side], {*declared[0], *declared[1]})
+        found.append(fitting)
+        evidence.append(seen)
+    pair = nearest(found[0], found[1], (evidence[0], evidence[1]))
+    if pair is None:
+        which = " nor ".join(name for name, fitting in zip(("left", "right"), found, strict=True) if not fitting)
+        return Explanation(ruled_out=f"no known optimizer reproduces what the {which} one does")
+    told = differences(*pair)
+    if not told:
+        return Explanation(ruled_out="the same settings of a known optimizer reproduce both")
+    return Explanation(tuple(fixes.optimizer_cause(case, difference, pair) for difference in told))
+
+
+def _identified(probe: _Probe, declared: dict[str, float], known: set[str]) -> tuple[list[Fit], Evidence]:
+    """What fits small gradients, and then large ones too, clipped where they have to be.
+
+    known: settings that either side declares, so that both are looked for among the same algorithms first.
+    """
+    small, large = probe.evidence(SMALL), probe.evidence(LARGE)
+    variants = likeliest_first(optimizers.variants(bool(small.given[0].decays.any())), known)
+    unclipped = fits(variants, small, declared)
+    both = _joined(small, large)
+    found = fits([fit.variant for fit in unclipped], both, unclipped[0].numbers) if unclipped else []
+    for fit in () if found else unclipped:
+        found += fits(optimizers.clipped(fit.variant.with_numbers(**fit.numbers)), both, {**declared, **fit.numbers})
+    return found, both
+
+
+class _Probe:
+    """One side's optimizer, given a row of gradients from the state that training starts in."""
+
+    def __init__(self, worker: Worker, start: State, batch: dict[str, Any], rng: np.random.Generator) -> None:
+        self.worker, self.start, self.batch, self.rng = worker, start, batch, rng
+        self.places = {
+            name: np.sort(rng.choice(array.size, min(ELEMENTS, array.size), replace=False))
+            for name, array in start["parameters"].items()
+        }
+
+    def evidence(self, exponents: tuple[float, float]) -> Evidence:
+        """What updates the optimizer makes of gradients of these sizes."""
+        settings = self.worker.ask("settings")
+        try:
+            return self._evidence(exponents, settings.get("learning_rate", {}).get("value", float("nan")))
+        finally:
+            self.worker.ask("settings", values={name: entry["value"] for name, entry in settings.items()})
+            self.worker.ask("state", values=self.start)
+
+    def _evidence(self, exponents: tuple[float, float], rate: float) -> Evidence:
+        state = {**self.start, "parameters": self._spread(WEIGHTS)}
+        rows: list[tuple[Any, ...]] = []
+        for relative in RATES:
+            given = self._spread(exponents)
+            rows.append((self._flat(state["parameters"]), self._flat(given), self._set_rate(state, rate, relative)))
+            reaction = Reaction(watch_update(self.worker, state, given, self.batch), self.rng)
+            reaction.grow(floor.DRAWS)
+            rows[-1] += (self._update(reaction.seen), [self._update(sibling) for sibling in reaction.siblings])
+            self.worker.ask("state", values=state)
+            state = self.worker.ask("update", gradients=given, **self.batch)
+        parameters, gradients, rates, seen, siblings = (np.array(column) for column in zip(*rows, strict=True))
+        moved = [*np.swapaxes(siblings, 0, 1), *self._stored(parameters, seen)]
+        updates = Updates(parameters, gradients, rates / rates[0], self._slices(), np.ones(seen.shape[1]))
+        return Evidence((replace(updates, decays=_decays(updates, seen[0])),), seen, moved)
+
+    def _stored(self, parameters: Array, seen: Array) -> list[Array]:
+        """The updates moved by what storing the new parameters rounds away, which no sibling need show."""
+        dtypes = [array.dtype for array in self.start["parameters"].values()]
+        step = np.max([np.finfo(dtype).eps for dtype in dtypes if dtype.kind == "f"]) / 2
+        sizes = step * np.abs(parameters + seen)
+        return [seen + sizes * self.rng.choice([-1.0, 1.0], seen.shape) for _ in range(2)]
+
+    def _set_rate(self, state: State, rate: float, relative: float) -> float:
+        """The learning rate of the next update: as wanted, or what the program's own schedule has."""
+        self.worker.ask("state", values=state)
+        if not np.isfinite(rate):
+            return 1.0
+        now = self.worker.ask("settings", values={"learning_rate": rate * relative})
+        return float(now["learning_rate"]["value"])
+
+    def _spread(self, exponents: tuple[float, float]) -> dict[str, Array]:
+        """Numbers of all sizes and either sign at the places looked at, some of them zero; zero elsewhere."""
+        return {
+            name: self._numbers(array, self.places[name], exponents) for name, array in self.start["parameters"].items()
+        }
+
+    def _numbers(self, like: Array, places: Array, exponents: tuple[float, float]) -> Array:
+        sizes = 10 ** self.rng.uniform(*exponents, places.size) * self.rng.choice(
+            [-1.0, 1.0, 1.0, -1.0, 0.0], places.size
+        )
+        made = np.zeros(like.size)
+        made[places] = sizes
+        return made.reshape(like.shape).astype(like.dtype)
+
+    def _flat(self, tensors: dict[str, Array]) -> Array:
+        return np.concatenate([tensors[name].ravel()[places] for name, places in self.places.items()]).astype(
+            np.float64
+        )
+
+    def _update(self, seen: dict[str, Array]) -> Array:
+        return self._flat({name: seen[f"update|{name}"] for name in self.places})
+
+    def _slices(self) -> tuple[slice, ...]:
+        ends = np.cumsum([places.size for places in self.places.values()])
+        return tuple(slice(end - places.size, end) for end, places in zip(ends, self.places.values(), strict=True))
+
+
+def _decays(updates: Updates, first: Array) -> Array:
+    """1 for the elements of tensors that move where they have no gradient."""
+    still = (updates.gradients[0] == 0) & (updates.parameters[0] != 0)
+    moves = [first[where][still[where]] for where in updates.tensors]
+    usual = any(np.any(moved) for moved in moves)  # for a tensor without such an element
+    decays = [np.any(moved) if moved.size else usual for moved in moves]
+    return np.repeat(np.array(decays, float), [where.stop - where.start for where in updates.tensors])
+
+
+def _joined(one: Evidence, other: Evidence) -> Evidence:
+    siblings = [np.concatenate(both) for both in zip(one.siblings, other.siblings, strict=True)]
+    return Evidence(one.given + other.given, np.concatenate([one.seen, other.seen]), siblings)
