@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from samestep.explain import fixes
 from samestep.explain.case import Case, Explanation
 from samestep.explain.fitting import Evidence, Fit, differences, fits, likeliest_first, nearest
+from samestep.explain.fixes.optimizers import FORMS, optimizer_cause
 from samestep.explain.references import optimizers
 from samestep.explain.references.optimizers import Updates
 from samestep.matching import floor
@@ -45,10 +45,10 @@ def explain_update(case: Case, worst: Comparison) -> Explanation:
     if pair is None:
         which = " nor ".join(name for name, fitting in zip(("left", "right"), found, strict=True) if not fitting)
         return Explanation(ruled_out=f"no known optimizer reproduces what the {which} one does")
-    told = differences(*pair)
+    told = sorted(differences(*pair), key=lambda difference: difference[0] in FORMS)
     if not told:
         return Explanation(ruled_out="the same settings of a known optimizer reproduce both")
-    return Explanation(tuple(fixes.optimizer_cause(case, difference, pair) for difference in told))
+    return Explanation(tuple(optimizer_cause(case, difference, pair) for difference in told))
 
 
 def _identified(probe: _Probe, declared: dict[str, float], known: set[str]) -> tuple[list[Fit], Evidence]:
@@ -90,7 +90,8 @@ class _Probe:
         rows: list[tuple[Any, ...]] = []
         for relative in RATES:
             given = self._spread(exponents)
-            rows.append((self._flat(state["parameters"]), self._flat(given), self._set_rate(state, rate, relative)))
+            state, now = self._with_rate(state, rate * relative)
+            rows.append((self._flat(state["parameters"]), self._flat(given), now))
             reaction = Reaction(watch_update(self.worker, state, given, self.batch), self.rng)
             reaction.grow(floor.DRAWS)
             rows[-1] += (self._update(reaction.seen), [self._update(sibling) for sibling in reaction.siblings])
@@ -108,13 +109,13 @@ class _Probe:
         sizes = step * np.abs(parameters + seen)
         return [seen + sizes * self.rng.choice([-1.0, 1.0], seen.shape) for _ in range(2)]
 
-    def _set_rate(self, state: State, rate: float, relative: float) -> float:
-        """The learning rate of the next update: as wanted, or what the program's own schedule has."""
+    def _with_rate(self, state: State, rate: float) -> tuple[State, float]:
+        """The state with this learning rate, which it may hold; and the rate, or what the program's own schedule has."""
         self.worker.ask("state", values=state)
         if not np.isfinite(rate):
-            return 1.0
-        now = self.worker.ask("settings", values={"learning_rate": rate * relative})
-        return float(now["learning_rate"]["value"])
+            return state, 1.0
+        now = self.worker.ask("settings", values={"learning_rate": rate})["learning_rate"]["value"]
+        return self.worker.ask("state"), float(now)
 
     def _spread(self, exponents: tuple[float, float]) -> dict[str, Array]:
         """Numbers of all sizes and either sign at the places looked at, some of them zero; zero elsewhere."""

@@ -96,7 +96,7 @@ def adam(step: Step, s: Settings) -> Array:
     square = step.slots["square"] = beta_2 * step.slot("square") + (1 - beta_2) * g**2
     correction_1, correction_2 = (1 - beta_1**t, 1 - beta_2**t) if s["bias_correction"] else (1.0, 1.0)
     if s["amsgrad"]:
-        weight = correction_2 if s["amsgrad"] == "of corrected moments" else 1.0
+        weight = correction_2 if s["amsgrad_form"] == CORRECTED else 1.0
         largest = step.slots["largest"] = np.maximum(step.slot("largest"), square / weight)
         square = largest * weight
     direction = mean / correction_1
@@ -182,7 +182,7 @@ def ftrl(step: Step, s: Settings) -> Array:
 
 def lamb(step: Step, s: Settings) -> Array:
     """LAMB (You et al. 2020): Adam's direction with weight decay, scaled per tensor by its norm; optax.lamb, keras Lamb."""
-    plain = {**s, "amsgrad": "", "nesterov": False, "bias_correction": True, "epsilon_place": AFTER}
+    plain = {**s, "amsgrad": False, "nesterov": False, "bias_correction": True, "epsilon_place": AFTER}
     adams = adam(step, plain) / -step.rate + s["decay_inside"] * step.parameters
     made: Array = np.empty_like(adams)
     for where in step.tensors:
@@ -193,14 +193,15 @@ def lamb(step: Step, s: Settings) -> Array:
 
 RATE_INSIDE, RATE_OUTSIDE = "learning rate inside", "learning rate outside"
 BEFORE, AFTER, IN_ROOT, OUT_OF_ROOT = "before bias correction", "after bias correction", "inside root", "outside root"
+RAW, CORRECTED = "largest of moments", "largest of corrected moments"
 IN_NORM, BESIDE_NORM = "inside norm", "beside norm"
 
 MOMENTS = {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
-PLAIN_ADAM = {"amsgrad": "", "nesterov": False, "bias_correction": True}
+PLAIN_ADAM = {"amsgrad": False, "nesterov": False, "bias_correction": True}
 ADAM_CHOICES: tuple[dict[str, Any], ...] = (
     *({**PLAIN_ADAM, "epsilon_place": place} for place in (BEFORE, AFTER, IN_ROOT)),
-    *({**PLAIN_ADAM, "epsilon_place": place, "amsgrad": "of moments"} for place in (BEFORE, AFTER)),
-    {**PLAIN_ADAM, "epsilon_place": AFTER, "amsgrad": "of corrected moments"},
+    *({**PLAIN_ADAM, "epsilon_place": place, "amsgrad": True, "amsgrad_form": RAW} for place in (BEFORE, AFTER)),
+    {**PLAIN_ADAM, "epsilon_place": AFTER, "amsgrad": True, "amsgrad_form": CORRECTED},
     {**PLAIN_ADAM, "epsilon_place": AFTER, "bias_correction": False},
     {**PLAIN_ADAM, "epsilon_place": IN_ROOT, "bias_correction": False},
     {**PLAIN_ADAM, "epsilon_place": AFTER, "nesterov": True},

@@ -1,4 +1,4 @@
-"""The line that makes one side do as the other, in its own framework's words."""
+"""The line that makes one side's optimizer do as the other's, in its own framework's words."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 from samestep.explain.case import Case
 from samestep.explain.fitting import Fit
+from samestep.explain.fixes import both_ways, shown
+from samestep.explain.references.optimizers import AFTER, BEFORE
 from samestep.results import Cause
 
 KERAS = {
@@ -73,7 +75,7 @@ CLIPPING = {
     ("tensorflow1", "clip_norm"): "tf.clip_by_norm(gradient, {value}) before apply_gradients",
     ("tensorflow1", "global_clip_norm"): "tf.clip_by_global_norm(gradients, {value}) before apply_gradients",
 }
-FORMS = ("epsilon_place", "momentum_form", "first_undampened", "bias_correction", "initial_accumulator")
+FORMS = ("epsilon_place", "momentum_form", "first_undampened", "amsgrad_form", "bias_correction", "initial_accumulator")
 """Settings that are the way in which a framework computes: none of its arguments changes them."""
 
 
@@ -86,18 +88,30 @@ def optimizer_line(framework: str, fit: Fit, setting: str, other: Fit) -> str:
         return f"{made}(…)"
     if setting.startswith("weight_decay"):
         return _decay_line(framework, made, other)
+    if setting == "epsilon_place" and {value, fit.settings[setting]} == {BEFORE, AFTER}:
+        return _moved_epsilon(framework, made, other)
     if setting in FORMS and setting not in names:
         return f"{made} has no argument for it; an update with {setting.replace('_', ' ')} {value} has to be written by hand"
     if (framework, setting) in CLIPPING:
-        return "do not clip gradients" if value is None else CLIPPING[framework, setting].format(value=_shown(value))
+        return "do not clip gradients" if value is None else CLIPPING[framework, setting].format(value=shown(value))
     if names.get(setting) == "betas":
-        return f"{made}(…, betas=({_shown(other.settings['beta_1'])}, {_shown(other.settings['beta_2'])}))"
-    return f"{made}(…, {names.get(setting, setting)}={_shown(value)})"
+        return f"{made}(…, betas=({shown(other.settings['beta_1'])}, {shown(other.settings['beta_2'])}))"
+    return f"{made}(…, {names.get(setting, setting)}={shown(value)})"
+
+
+def _moved_epsilon(framework: str, made: str, other: Fit) -> str:
+    """Epsilon before the bias correction is epsilon / sqrt(1 - beta_2**t) after it: the same update with another one each step."""
+    sign = "/" if other.settings["epsilon_place"] == BEFORE else "*"
+    value = f"{shown(other.settings['epsilon'])} {sign} (1 - {shown(other.settings['beta_2'])} ** t) ** 0.5"
+    if framework == "torch":
+        return f"for group in optimizer.param_groups: group['eps'] = {value}, before step t = 1, 2, … of {made}"
+    name = CONSTRUCTORS.get(framework, ("", {}, {}))[1].get("epsilon", "epsilon")
+    return f"{made} with {name} = {value} at step t = 1, 2, …"
 
 
 def _decay_line(framework: str, made: str, other: Fit) -> str:
     """Weight decay as the other side has it: decoupled in Keras's optimizers and AdamW, coupled in PyTorch's others."""
-    form, value = other.settings.get("weight_decay_form"), _shown(other.settings["weight_decay"])
+    form, value = other.settings.get("weight_decay_form"), shown(other.settings["weight_decay"])
     if form == "coupled" and framework in ("keras", "tf_keras", "tensorflow"):
         return f"{made}(…, weight_decay=None), and add {value} / 2 times the sum of squared weights to the loss"
     if form == "coupled" and framework == "jax":
@@ -118,12 +132,3 @@ def optimizer_cause(case: Case, difference: tuple[str, Any, Any], pair: tuple[Fi
         optimizer_line(frameworks[0], pair[0], setting, pair[1]),
     )
     return Cause("optimizer", setting, left, right, True, both_ways(*lines))
-
-
-def both_ways(right: str, left: str) -> str:
-    """The line for the right side, to do as the left, and the reverse."""
-    return f"right: {right}; or left: {left}"
-
-
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
