@@ -100,7 +100,7 @@ def optimizer_line(framework: str, fit: Fit, setting: str, other: Fit) -> str:
 
 
 def _moved_epsilon(framework: str, made: str, other: Fit) -> str:
-    """Epsilon before the bias correction is epsilon / sqrt(1 - beta_2**t) after it: the same update with another one each step."""
+    """The epsilon of step t that makes the same update: one before the bias correction is eps / sqrt(1 - beta_2**t) after it."""
     sign = "/" if other.settings["epsilon_place"] == BEFORE else "*"
     value = f"{shown(other.settings['epsilon'])} {sign} (1 - {shown(other.settings['beta_2'])} ** t) ** 0.5"
     if framework == "torch":
