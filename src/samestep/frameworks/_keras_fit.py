@@ -1,4 +1,8 @@
-"""What the adapters of Keras 2 share about fit: its options, its logs, its learning-rate schedulers. Imports no framework."""
+"""What the adapters of Keras 2 and 3 share about fit: its options, epochs, logs, learning-rate schedulers.
+
+Imports no framework. A `program` is any of their Programs, as far as they are alike: model, fit, batches, keras (the
+library that the model is of), steps_per_epoch, first_rate.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +45,44 @@ def weights(options: Dict[str, Any], x: Any, y: Any) -> Dict[str, Any]:
     return found
 
 
+def options(program: Any, weights: Dict[str, Any], callbacks: List[Any]) -> Dict[str, Any]:
+    """What fit is called with beside the data: as its author calls it, with these weights and callbacks, and silent."""
+    return dict(program.fit, **dict(weights, callbacks=callbacks, verbose=0))
+
+
+def fit(program: Any, x: Any, y: Any, batch_size: int, epochs: range, options: Dict[str, Any]) -> None:
+    """Call the model's fit for these epochs, on the rows or, epoch by epoch, on the program's own batches of them."""
+    if program.batches is None:
+        program.model.fit(x, y, batch_size=batch_size, epochs=epochs.stop, initial_epoch=epochs.start, **options)
+    else:
+        _fit_own_batches(program, x, y, batch_size, epochs, options)
+
+
+def _fit_own_batches(program: Any, x: Any, y: Any, batch_size: int, epochs: range, options: Dict[str, Any]) -> None:
+    """Fit epoch by epoch; shuffling is the pipeline's affair."""
+    options = {name: value for name, value in options.items() if name != "shuffle"}
+    for number, epoch in enumerate(epochs):
+        stream = program.batches(x, y, batch_size, number)
+        program.model.fit(stream, initial_epoch=epoch, epochs=epoch + 1, **options)
+        if program.model.stop_training:
+            return
+
+
+def count_epoch(program: Any, x: Any, batch_size: int) -> None:
+    """Note how many steps an epoch over these rows takes, if none over more has been seen."""
+    program.steps_per_epoch = max(program.steps_per_epoch, -(-_rows.count(x) // batch_size))
+
+
+def epoch_of(program: Any, updates: int) -> int:
+    """The epoch that the step after so many updates belongs to: all the data is trained on before parts of it are."""
+    return updates // int(program.steps_per_epoch)
+
+
+def epochs_from(first: int, epochs: int, steps: Optional[int]) -> range:
+    """The epochs to train, numbered on from the first; of a number of steps it is not known how many they take."""
+    return range(first, first + (epochs if steps is None else max(epochs, steps)))
+
+
 def name_of(loss: Any) -> str:
     """A loss or metric by its name, for a description."""
     return loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", type(loss).__name__))
@@ -74,15 +116,28 @@ def flat(logs: Dict[str, Any]) -> Dict[str, Any]:
     return {name: value for entry in nested for name, value in entry.items()}
 
 
-def rate_after(schedulers: List[Any], rate: float, epochs: int, dtype: str) -> float:
-    """The learning rate once LearningRateSchedulers have begun this many epochs, each from the rate of the one before."""
+def schedulers(program: Any) -> List[Any]:
+    """The learning-rate schedulers among fit's callbacks."""
+    kind = program.keras.callbacks.LearningRateScheduler
+    return [callback for callback in program.fit.get("callbacks", ()) if isinstance(callback, kind)]
+
+
+def rate_after(program: Any, epochs: int) -> float:
+    """The learning rate once the schedulers have begun this many epochs, each from the rate of the one before."""
+    rate, dtype = program.first_rate, program.keras.backend.floatx()
     for epoch in range(epochs):
-        for scheduler in schedulers:
+        for scheduler in schedulers(program):
             try:
                 rate = float(np.asarray(scheduler.schedule(epoch, rate)).astype(dtype))
             except TypeError:  # a schedule of the epoch alone, as Keras allows too
                 rate = float(np.asarray(scheduler.schedule(epoch)).astype(dtype))
     return rate
+
+
+def set_rate_after(program: Any, epochs: int) -> None:
+    """Give the optimizer that learning rate, if there is a schedule."""
+    if schedulers(program):
+        program.model.optimizer.learning_rate = rate_after(program, epochs)
 
 
 class Numbering:

@@ -51,6 +51,7 @@ class Program:
         self, model: Any, *, fit: Optional[Dict[str, Any]] = None, batches: Optional[Callable[..., Any]] = None
     ) -> None:
         self.model = model
+        self.keras = keras
         self.fit = dict({"shuffle": False}, **(fit or {}))
         self.batches = batches
         self.compiled: Dict[Any, Any] = {}  # by what it is for, and the settings that it holds as constants
@@ -167,7 +168,7 @@ def gradients(program: Program, x: np.ndarray, y: np.ndarray) -> Dict[str, Any]:
 
 def update(program: Program, gradients: Arrays, x: np.ndarray, y: np.ndarray) -> None:
     """Let the optimizer apply these gradients; x and y are the batch they belong to."""
-    _set_rate_after(program, _epoch_of(program) + 1)
+    _keras_fit.set_rate_after(program, _keras_fit.epoch_of(program, _updates(program)) + 1)
     _compiled(program, "updater")(gradients)
 
 
@@ -185,17 +186,13 @@ def train(
     Epochs are numbered on from the state that training starts in, for the callbacks that go by them.
     """
     model = program.model
-    _count_epoch(program, x, batch_size)
+    _keras_fit.count_epoch(program, x, batch_size)
     observer = _Observer().watch_with(steps, epochs * -(-_rows.count(x) // batch_size), watch)
-    first = _epoch_of(program)
-    last = first + (epochs if steps is None else max(epochs, steps))
-    options = _fit_options(program, x, y, [*program.fit.get("callbacks", ()), observer])
-    _set_rate_after(program, first)  # each epoch goes on from the rate of the one before
+    stretch = _keras_fit.epochs_from(_keras_fit.epoch_of(program, _updates(program)), epochs, steps)
+    options = _keras_fit.options(program, _weights(program, x, y), [*program.fit.get("callbacks", ()), observer])
+    _keras_fit.set_rate_after(program, stretch.start)  # each epoch goes on from the rate of the one before
     with _targets_named(model, y), _as_stretch(program), _compiled_for_its_settings(program):
-        if program.batches is None:
-            model.fit(x, y, batch_size=batch_size, epochs=last, initial_epoch=first, **options)
-        else:
-            _fit_own_batches(model, program.batches, x, y, batch_size, range(first, last), options)
+        _keras_fit.fit(program, x, y, batch_size, stretch, options)
     return {"running_loss": np.array(observer.running_loss, np.float64), "epochs": observer.epochs}
 
 
@@ -210,7 +207,7 @@ def batches(
     program: Program, x: np.ndarray, y: np.ndarray, batch_size: int, epochs: int, see: Callable[..., None]
 ) -> None:
     """Call see(epoch, x, y) for each batch that fit would train on, without training; what it draws is undone."""
-    _count_epoch(program, x, batch_size)
+    _keras_fit.count_epoch(program, x, batch_size)
     with _targets_named(program.model, y), _undrawn(program):
         if program.batches is None:
             _fit_without_training(program, x, y, batch_size, epochs, see)
@@ -225,13 +222,15 @@ def settings(program: Program, values: Optional[Dict[str, float]] = None) -> Set
     """
     optimizer = program.model.optimizer
     if values:
-        left_alone = ("learning_rate",) if _schedulers(program) else ()
+        left_alone = ("learning_rate",) if _keras_fit.schedulers(program) else ()
         _keras_optimizers.set_settings(optimizer, {n: v for n, v in values.items() if n not in left_alone})
     variables = program.model.trainable_variables
     dtype = str(variables[0].dtype) if variables else keras.config.floatx()
     found = _keras_optimizers.settings(optimizer, dtype)
-    if _schedulers(program):
-        found["learning_rate"]["value"] = _rate_after(program, _epoch_of(program) + 1)
+    if _keras_fit.schedulers(program):
+        found["learning_rate"]["value"] = _keras_fit.rate_after(
+            program, _keras_fit.epoch_of(program, _updates(program)) + 1
+        )
     return found
 
 
@@ -449,10 +448,6 @@ def _weights(program: Program, x: Any, y: Any) -> Dict[str, Any]:
     return found
 
 
-def _fit_options(program: Program, x: np.ndarray, y: np.ndarray, callbacks: List[Any]) -> Dict[str, Any]:
-    return dict(program.fit, **dict(_weights(program, x, y), callbacks=callbacks, verbose=0))
-
-
 def _fit_without_training(
     program: Program, x: np.ndarray, y: np.ndarray, batch_size: int, epochs: int, see: Callable[..., None]
 ) -> None:
@@ -464,7 +459,7 @@ def _fit_without_training(
         see(epoch_now.number, *(_rows.each(array, part) for part in batch[:2]))
         return {"loss": 0.0}
 
-    options = _fit_options(program, x, y, [epoch_now])
+    options = _keras_fit.options(program, _weights(program, x, y), [epoch_now])
     options = {name: value for name, value in options.items() if not name.startswith("validation")}
     metrics = {id(v): (v, array(v)) for v in model.metrics_variables}
     model.get_metrics_result = dict  # a metric that has seen nothing yet may refuse to answer
@@ -477,50 +472,8 @@ def _fit_without_training(
         variable.assign(value)
 
 
-def _fit_own_batches(
-    model: Any,
-    batches: Callable[..., Any],
-    x: np.ndarray,
-    y: np.ndarray,
-    batch_size: int,
-    epochs: range,
-    options: Dict[str, Any],
-) -> None:
-    """Fit epoch by epoch on the program's own batches; shuffling is the pipeline's affair."""
-    options = {name: value for name, value in options.items() if name != "shuffle"}
-    for number, epoch in enumerate(epochs):
-        stream = batches(x, y, batch_size, number)
-        model.fit(stream, initial_epoch=epoch, epochs=epoch + 1, **options)
-        if model.stop_training:
-            return
-
-
-def _count_epoch(program: Program, x: np.ndarray, batch_size: int) -> None:
-    program.steps_per_epoch = max(program.steps_per_epoch, -(-_rows.count(x) // batch_size))
-
-
 def _updates(program: Program) -> int:
     return int(_keras_optimizers.counter(program.model.optimizer))
-
-
-def _epoch_of(program: Program) -> int:
-    """The epoch that the next step belongs to: all the data is trained on before parts of it are."""
-    return _updates(program) // program.steps_per_epoch
-
-
-def _schedulers(program: Program) -> List[Any]:
-    callbacks = program.fit.get("callbacks", ())
-    return [c for c in callbacks if isinstance(c, keras.callbacks.LearningRateScheduler)]
-
-
-def _rate_after(program: Program, epochs: int) -> float:
-    """The learning rate once the schedulers have begun this many epochs."""
-    return _keras_fit.rate_after(_schedulers(program), program.first_rate, epochs, keras.config.floatx())
-
-
-def _set_rate_after(program: Program, epochs: int) -> None:
-    if _schedulers(program):
-        program.model.optimizer.learning_rate = _rate_after(program, epochs)
 
 
 def _plain_logs(logs: Dict[str, Any]) -> Dict[str, float]:

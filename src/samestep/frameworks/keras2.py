@@ -52,8 +52,9 @@ class Program:
         self, model: Any, *, fit: Optional[Dict[str, Any]] = None, batches: Optional[Callable[..., Any]] = None
     ) -> None:
         self.model = model
+        self.keras = keras
         self.fit = dict({"shuffle": False}, **(fit or {}))
-        self.batches = batches
+        self.batches: Any = batches
         self.made: _keras2_functions.Made = []
         self.functions: Dict[Any, Any] = {}
         self.constants: Dict[str, float] = {}  # settings that are numbers in the program's own functions
@@ -152,7 +153,7 @@ def gradients(program: Program, x: Rows, y: Rows) -> Dict[str, Any]:
 
 def update(program: Program, gradients: Arrays, x: Rows, y: Rows) -> None:
     """Let the optimizer apply these gradients; x and y are the batch they belong to."""
-    _set_rate_after(program, _epoch_of(program) + 1)
+    _set_rate_after(program, _keras_fit.epoch_of(program, _updates(program)) + 1)
     function = _function(program, "update", lambda: _keras2_functions.update(program.model, program.made))
     function([gradients[name] for name in _parameters(program.model)])
 
@@ -170,18 +171,17 @@ def train(
 
     Epochs are numbered on from the state that training starts in, for the callbacks that go by them.
     """
-    model = program.model
-    _count_epoch(program, x, batch_size)
+    _keras_fit.count_epoch(program, x, batch_size)
     observer = _Observer().watch_with(steps, epochs * -(-_rows.count(x) // batch_size), watch)
-    first = _epoch_of(program)
-    last = first + (epochs if steps is None else max(epochs, steps))
-    options = _fit_options(program, x, y, [*program.fit.get("callbacks", ()), observer])
-    _set_rate_after(program, first)  # each epoch goes on from the rate of the one before
-    with attributes(model, train_function=_training(program)):
+    stretch = _keras_fit.epochs_from(_keras_fit.epoch_of(program, _updates(program)), epochs, steps)
+    weights = _keras_fit.weights(program.fit, x, y)
+    options = _keras_fit.options(program, weights, [*program.fit.get("callbacks", ()), observer])
+    _set_rate_after(program, stretch.start)  # each epoch goes on from the rate of the one before
+    with attributes(program.model, train_function=_training(program)):
         if program.batches is None:
-            model.fit(x, y, batch_size=batch_size, epochs=last, initial_epoch=first, **options)
+            _keras_fit.fit(program, x, y, batch_size, stretch, options)
         else:
-            _fit_own_batches(model, program.batches, x, y, batch_size, range(first, last), options)
+            _fit_own_batches(program, x, y, batch_size, stretch, options)
     return {"running_loss": np.array(observer.running_loss, np.float64), "epochs": observer.epochs}
 
 
@@ -194,7 +194,7 @@ def evaluate(program: Program, x: Rows, y: Rows, batch_size: int) -> Dict[str, f
 
 def batches(program: Program, x: Rows, y: Rows, batch_size: int, epochs: int, see: Callable[..., None]) -> None:
     """Call see(epoch, x, y) for each batch that fit would train on, without training."""
-    _count_epoch(program, x, batch_size)
+    _keras_fit.count_epoch(program, x, batch_size)
     if program.batches is None:
         _fit_without_training(program, x, y, batch_size, epochs, see)
     else:
@@ -210,13 +210,13 @@ def settings(program: Program, values: Optional[Dict[str, float]] = None) -> Set
     for name, value in (values or {}).items():
         if name in program.constants:
             setattr(optimizer, name, value)
-        elif name != "learning_rate" or not (_decays(optimizer) or _schedulers(program)):
+        elif name != "learning_rate" or not (_decays(optimizer) or _keras_fit.schedulers(program)):
             K.set_value(getattr(optimizer, name), value)
     weights = program.model._collected_trainable_weights
     dtype = K.dtype(weights[0]) if weights else K.floatx()
     found = {name: _number(value) for name, value in _numbers(optimizer).items()}
-    if _schedulers(program):
-        found["learning_rate"] = _rate_after(program, _epoch_of(program) + 1)
+    if _keras_fit.schedulers(program):
+        found["learning_rate"] = _keras_fit.rate_after(program, _keras_fit.epoch_of(program, _updates(program)) + 1)
     found["learning_rate"] = _decayed(optimizer, found["learning_rate"])
     return {name: {"value": value, "dtype": dtype} for name, value in sorted(found.items())}
 
@@ -416,10 +416,6 @@ def _fed(program: Program, x: Rows, y: Rows) -> List[Any]:
     return x + y + weights + _keras2_functions.phase(program.model, True)
 
 
-def _fit_options(program: Program, x: Rows, y: Rows, callbacks: List[Any]) -> Dict[str, Any]:
-    return dict(program.fit, **dict(_keras_fit.weights(program.fit, x, y), callbacks=callbacks, verbose=0))
-
-
 def _fit_without_training(
     program: Program, x: Rows, y: Rows, batch_size: int, epochs: int, see: Callable[..., None]
 ) -> None:
@@ -437,7 +433,7 @@ def _fit_without_training(
         )
         return [0.0] * len(model.metrics_names)
 
-    options = _fit_options(program, x, y, [epoch_now])
+    options = _keras_fit.options(program, _keras_fit.weights(program.fit, x, y), [epoch_now])
     options = {name: value for name, value in options.items() if not name.startswith("validation")}
     metrics = [weight for metric in model._get_training_eval_metrics() for weight in metric.weights]
     before = list(zip(metrics, K.batch_get_value(metrics)))
@@ -460,43 +456,23 @@ def _numpy_as_it_is() -> Iterator[None]:
 
 
 def _fit_own_batches(
-    model: Any,
-    batches: Callable[..., Any],
-    x: Rows,
-    y: Rows,
-    batch_size: int,
-    epochs: range,
-    options: Dict[str, Any],
+    program: Program, x: Rows, y: Rows, batch_size: int, epochs: range, options: Dict[str, Any]
 ) -> None:
     """Fit epoch by epoch on the program's own batches, made before the epoch since Keras asks for their number."""
     options = {name: value for name, value in options.items() if name not in ("shuffle", "sample_weight")}
     for number, epoch in enumerate(epochs):
-        stream = list(batches(x, y, batch_size, number))
-        model.fit_generator(
+        stream = list(program.batches(x, y, batch_size, number))
+        program.model.fit_generator(
             iter(stream), steps_per_epoch=len(stream), initial_epoch=epoch, epochs=epoch + 1, workers=0, **options
         )
-        if model.stop_training:
+        if program.model.stop_training:
             return
 
 
-def _count_epoch(program: Program, x: Rows, batch_size: int) -> None:
-    program.steps_per_epoch = max(program.steps_per_epoch, -(-_rows.count(x) // batch_size))
-
-
-def _epoch_of(program: Program) -> int:
-    """The epoch that the next step belongs to: all the data is trained on before parts of it are."""
-    return int(K.get_value(program.model.optimizer.iterations)) // program.steps_per_epoch
-
-
-def _schedulers(program: Program) -> List[Any]:
-    kind = keras.callbacks.LearningRateScheduler
-    return [callback for callback in program.fit.get("callbacks", ()) if isinstance(callback, kind)]
-
-
-def _rate_after(program: Program, epochs: int) -> float:
-    return _keras_fit.rate_after(_schedulers(program), program.first_rate, epochs, K.floatx())
+def _updates(program: Program) -> int:
+    return int(K.get_value(program.model.optimizer.iterations))
 
 
 def _set_rate_after(program: Program, epochs: int) -> None:
-    if _schedulers(program):
-        K.set_value(program.model.optimizer.learning_rate, _rate_after(program, epochs))
+    if _keras_fit.schedulers(program):
+        K.set_value(program.model.optimizer.learning_rate, _keras_fit.rate_after(program, epochs))

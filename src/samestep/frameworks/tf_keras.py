@@ -142,7 +142,7 @@ def forward(program: Program, x: Rows, training: bool) -> Dict[str, Arrays]:
     """Every layer's float outputs, in the order in which they are computed, and the model's outputs."""
     seen: Arrays = {}
     if training:
-        _randomness.begin(int(array(program.model.optimizer.iterations)))
+        _randomness.begin(_updates(program))
     with _recording_outputs(program, seen):
         outputs = program.model(_rows.each(tf.convert_to_tensor, x), training=training)
     return {
@@ -180,7 +180,7 @@ def gradients(program: Program, x: Rows, y: Rows) -> Dict[str, Any]:
 
 def update(program: Program, gradients: Arrays, x: Rows, y: Rows) -> None:
     """Let the optimizer apply these gradients; x and y are the batch they belong to."""
-    _set_rate_after(program, _epoch_of(program) + 1)
+    _keras_fit.set_rate_after(program, _keras_fit.epoch_of(program, _updates(program)) + 1)
     pairs = _tensorflow_gradients.as_given(gradients, program.parameters, program.gradient_forms)
     optimizer, eager = program.model.optimizer, program.model.run_eagerly
     _tf_keras_optimizers.prepare(optimizer, eager)
@@ -204,22 +204,19 @@ def train(
     Epochs are numbered on from the state that training starts in, for the callbacks that go by them.
     """
     model = program.model
-    _count_epoch(program, x, batch_size)
+    _keras_fit.count_epoch(program, x, batch_size)
     observer = _observer(program, steps, epochs * -(-_rows.count(x) // batch_size), watch)
     compiled_for = (_tf_keras_optimizers.constants(model.optimizer), _randomness.version)
     if model.run_eagerly or compiled_for not in program.train_functions:
         _tf_keras_optimizers.prepare(model.optimizer, model.run_eagerly)
-    first = _epoch_of(program)
-    last = first + (epochs if steps is None else max(epochs, steps))
-    options = _fit_options(program, x, y, [*program.fit.get("callbacks", ()), observer])
-    _set_rate_after(program, first)  # each epoch goes on from the rate of the one before
+    stretch = _keras_fit.epochs_from(_keras_fit.epoch_of(program, _updates(program)), epochs, steps)
+    weights = _keras_fit.weights(program.fit, x, y)
+    options = _keras_fit.options(program, weights, [*program.fit.get("callbacks", ()), observer])
+    _keras_fit.set_rate_after(program, stretch.start)  # each epoch goes on from the rate of the one before
     with _as_stretch(model), _numbered_draws(model), attributes(
         model, train_function=program.train_functions.get(compiled_for)
     ):
-        if program.batches is None:
-            model.fit(x, y, batch_size=batch_size, epochs=last, initial_epoch=first, **options)
-        else:
-            _fit_own_batches(model, program.batches, x, y, batch_size, range(first, last), options)
+        _keras_fit.fit(program, x, y, batch_size, stretch, options)
         program.train_functions[compiled_for] = model.train_function
     return {"running_loss": np.array(observer.running_loss, np.float64), "epochs": observer.epochs}
 
@@ -234,7 +231,7 @@ def evaluate(program: Program, x: Rows, y: Rows, batch_size: int) -> Dict[str, f
 
 def batches(program: Program, x: Rows, y: Rows, batch_size: int, epochs: int, see: Callable[..., None]) -> None:
     """Call see(epoch, x, y) for each batch that fit would train on, without training."""
-    _count_epoch(program, x, batch_size)
+    _keras_fit.count_epoch(program, x, batch_size)
     if program.batches is None:
         _fit_without_training(program, x, y, batch_size, epochs, see)
     else:
@@ -248,12 +245,14 @@ def settings(program: Program, values: Optional[Dict[str, float]] = None) -> Set
     """
     optimizer = program.model.optimizer
     if values:
-        left_alone = ("learning_rate",) if _schedulers(program) else ()
+        left_alone = ("learning_rate",) if _keras_fit.schedulers(program) else ()
         _tf_keras_optimizers.set_settings(optimizer, {n: v for n, v in values.items() if n not in left_alone})
     dtype = next((v.dtype.name for v in program.parameters.values()), program.keras.backend.floatx())
     found = _tf_keras_optimizers.settings(optimizer, dtype)
-    if _schedulers(program):
-        found["learning_rate"]["value"] = _rate_after(program, _epoch_of(program) + 1)
+    if _keras_fit.schedulers(program):
+        found["learning_rate"]["value"] = _keras_fit.rate_after(
+            program, _keras_fit.epoch_of(program, _updates(program)) + 1
+        )
     return found
 
 
@@ -477,10 +476,6 @@ def _compiled_update(program: Program) -> Callable[..., Any]:
     return program.updates[constants]
 
 
-def _fit_options(program: Program, x: Rows, y: Rows, callbacks: List[Any]) -> Dict[str, Any]:
-    return dict(program.fit, **dict(_keras_fit.weights(program.fit, x, y), callbacks=callbacks, verbose=0))
-
-
 def _fit_without_training(
     program: Program, x: Rows, y: Rows, batch_size: int, epochs: int, see: Callable[..., None]
 ) -> None:
@@ -492,7 +487,7 @@ def _fit_without_training(
         see(epoch_now.number, *(_rows.each(array, part) for part in next(iterator)[:2]))
         return {"loss": 0.0}
 
-    options = _fit_options(program, x, y, [epoch_now])
+    options = _keras_fit.options(program, _keras_fit.weights(program.fit, x, y), [epoch_now])
     options = {name: value for name, value in options.items() if not name.startswith("validation")}
     metrics = [(v, array(v)) for metric in model.metrics for v in metric.variables]
     # a metric that has seen nothing yet may refuse to answer
@@ -502,47 +497,10 @@ def _fit_without_training(
         variable.assign(value)
 
 
-def _fit_own_batches(
-    model: Any,
-    batches: Callable[..., Any],
-    x: Rows,
-    y: Rows,
-    batch_size: int,
-    epochs: range,
-    options: Dict[str, Any],
-) -> None:
-    """Fit epoch by epoch on the program's own batches; shuffling is the pipeline's affair."""
-    options = {name: value for name, value in options.items() if name != "shuffle"}
-    for number, epoch in enumerate(epochs):
-        stream = batches(x, y, batch_size, number)
-        model.fit(stream, initial_epoch=epoch, epochs=epoch + 1, **options)
-        if model.stop_training:
-            return
+def _updates(program: Program) -> int:
+    return int(array(program.model.optimizer.iterations))
 
 
 def _observer(program: Program, steps: Optional[int], total: int, watch: Callable[[int, int], None]) -> Any:
     kind = type("Observer", (_keras_fit.Observing, program.keras.callbacks.Callback), {})
     return kind().watch_with(steps, total, watch)
-
-
-def _count_epoch(program: Program, x: Rows, batch_size: int) -> None:
-    program.steps_per_epoch = max(program.steps_per_epoch, -(-_rows.count(x) // batch_size))
-
-
-def _epoch_of(program: Program) -> int:
-    """The epoch that the next step belongs to: all the data is trained on before parts of it are."""
-    return int(array(program.model.optimizer.iterations)) // program.steps_per_epoch
-
-
-def _schedulers(program: Program) -> List[Any]:
-    kind = program.keras.callbacks.LearningRateScheduler
-    return [callback for callback in program.fit.get("callbacks", ()) if isinstance(callback, kind)]
-
-
-def _rate_after(program: Program, epochs: int) -> float:
-    return _keras_fit.rate_after(_schedulers(program), program.first_rate, epochs, program.keras.backend.floatx())
-
-
-def _set_rate_after(program: Program, epochs: int) -> None:
-    if _schedulers(program):
-        program.model.optimizer.learning_rate = _rate_after(program, epochs)
