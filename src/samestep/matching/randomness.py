@@ -10,11 +10,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from samestep.frameworks import _rows
 from samestep.matching import twins
-from samestep.matching.settling import AGREES
 from samestep.matching.sides import Sides
 
 Rows = Any
@@ -26,14 +23,14 @@ MOST_TRIALS = 60
 """Forward passes spent at most on what the axes of the draws leave open."""
 
 
-def share(sides: Sides, x: tuple[Rows, Rows], seed: int) -> bool:
-    """Let both programs draw the same numbers from now on; whether they draw any. x: rows for either side."""
+def share(sides: Sides, x: tuple[Rows, Rows], seed: int) -> None:
+    """Let both programs draw the same numbers from now on, if they draw any. x: rows for either side."""
     left, right = (
-        [_with_rows(draw, len(_first(rows))) for draw in worker.ask("draws", x=rows) if "loop" not in draw]
+        [_with_rows(draw, _rows.count(rows)) for draw in worker.ask("draws", x=rows) if "loop" not in draw]
         for worker, rows in zip((sides.left, sides.right), x, strict=True)
     )
     if not left and not right:
-        return False
+        return
     plan = pair_draws(left, right)
     sides.left.ask("randomness", seed=seed, plan=None)
     best, score = plan, _score(sides, x, seed, plan)
@@ -45,7 +42,6 @@ def share(sides: Sides, x: tuple[Rows, Rows], seed: int) -> bool:
         if reached > score:
             best, score = tried, reached
     sides.right.ask("randomness", seed=seed, plan=best)
-    return True
 
 
 def pair_draws(left: Sequence[Draw], right: Sequence[Draw]) -> Plan:
@@ -69,10 +65,6 @@ def _key(draw: Draw) -> tuple[Any, ...]:
     """What two draws have in common that can stand for each other; a bernoulli draw compares a uniform one with its rate."""
     kind = "uniform" if draw["kind"] == "bernoulli" else draw["kind"]
     return kind, sorted(size for size in draw["shape"] if size > 1)
-
-
-def _first(rows: Rows) -> Any:
-    return next(iter(rows.values())) if isinstance(rows, dict) else rows
 
 
 def _with_rows(draw: Draw, rows: int) -> Draw:
@@ -105,7 +97,7 @@ def _other_plans(left: Sequence[Draw], right: Sequence[Draw], plan: Plan) -> Ite
 
 
 def _score(sides: Sides, x: tuple[Rows, Rows], seed: int, plan: Plan) -> tuple[bool, int]:
-    """Whether both sides' outputs in training mode agree under a plan, and how many activations do."""
+    """How far both sides agree in training mode under a plan."""
     state = sides.left.ask("state")
     before = sides.right.ask("state")
     sides.right.ask("randomness", seed=seed, plan=plan)
@@ -114,15 +106,4 @@ def _score(sides: Sides, x: tuple[Rows, Rows], seed: int, plan: Plan) -> tuple[b
         worker.ask("forward", x=rows, training=True) for worker, rows in zip((sides.left, sides.right), x, strict=True)
     )
     sides.right.ask("state", values=before)
-    pairs = zip(left["outputs"].values(), right["outputs"].values(), strict=False)
-    if all(twins.same_up_to_axes(one, other, AGREES) for one, other in pairs):
-        return True, 0
-    found = twins.find(
-        left["activations"], right["activations"], lambda n, a: _apart(left["activations"][n], a), AGREES
-    )
-    return False, len(found)
-
-
-def _apart(one: NDArray[Any], other: NDArray[Any]) -> float:
-    size, gap = float(np.linalg.norm(one)), float(np.linalg.norm(one.astype(np.float64) - other))
-    return gap / size if size > 0 else gap
+    return twins.agreement(left, right)

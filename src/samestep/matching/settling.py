@@ -23,8 +23,6 @@ from samestep.matching.sides import Sides, State
 Array = NDArray[Any]
 Rows = Any
 
-AGREES = 1e-3
-"""Activations this near, relative to their norm, agree: far above rounding, far below a pair that is wrong."""
 SPREAD = 0.3
 """How far tensors are moved to make them generic, relative to their own spread."""
 GATES = (3, 4)
@@ -80,7 +78,7 @@ class _Trial:
         return best, score
 
     def _score(self, sides: Sides) -> tuple[bool, int]:
-        """Whether the outputs agree, and how many activations of the right side have a twin."""
+        """How far the right program agrees with the left one under this alignment."""
         self.trials += 1
         moved = {
             "parameters": sides.parameters.to_right(self.state["parameters"]),
@@ -88,18 +86,7 @@ class _Trial:
         }
         sides.right.ask("state", values=moved)
         right = sides.right.ask("forward", x=self.x[1], training=False)
-        outputs = list(zip(self.left["outputs"].values(), right["outputs"].values(), strict=False))
-        agree = all(twins.same_up_to_axes(*pair, AGREES) for pair in outputs)
-        return agree, 0 if agree else self._agreeing(right["activations"])
-
-    def _agreeing(self, right: dict[str, Array]) -> int:
-        found = twins.find(self.left["activations"], right, self._apart, AGREES)
-        return len(found)
-
-    def _apart(self, name: str, array: Array) -> float:
-        one = self.left["activations"][name].astype(np.float64)
-        size, gap = float(np.linalg.norm(one)), float(np.linalg.norm(one - array))
-        return gap / size if size > 0 else gap
+        return twins.agreement(self.left, right)
 
 
 def _with(sides: Sides, group: str, alignment: Alignment) -> Sides:

@@ -16,6 +16,8 @@ Array = NDArray[Any]
 View = Callable[[Array], Array]
 """Gives a right tensor the shape and the order of axes of its left twin."""
 
+AGREES = 1e-3
+"""Activations this near, relative to their norm, agree: far above rounding, far below a pair that is wrong."""
 NEAR = 1e-2
 """Norms this far apart, relative to the larger, are of tensors that are no twins; it saves looking closer."""
 
@@ -53,6 +55,20 @@ def find(
         if best is not None and best[0] < limit:
             found.append(Twin(ways[best[1]][0], name, ways[best[1]][1], best[0]))
     return found
+
+
+def agreement(left: Mapping[str, Any], right: Mapping[str, Any]) -> tuple[bool, int]:
+    """Of two forward passes, whether the outputs agree; and where they do not, how many right activations have a twin."""
+    outputs = zip(left["outputs"].values(), right["outputs"].values(), strict=False)
+    if all(same_up_to_axes(*pair, AGREES) for pair in outputs):
+        return True, 0
+    seen = left["activations"]
+    return False, len(find(seen, right["activations"], lambda name, array: _apart(seen[name], array), AGREES))
+
+
+def _apart(one: Array, other: Array) -> float:
+    size, gap = float(np.linalg.norm(one)), float(np.linalg.norm(one.astype(np.float64) - other))
+    return gap / size if size > 0 else gap
 
 
 def views(shape: Sequence[int], wanted: Sequence[int]) -> list[View]:
