@@ -440,14 +440,10 @@ def batches_are_the_rows_in_order(probe: Probe) -> Iterator[str]:
         yield "the second epoch has other batches than the first."
     for number, part in enumerate(probe.parts):
         kept = probe.ask("batches", keep=number, **arguments)["kept"]
-        wanted = {**_named("x", part["x"]), **_named("y", part["y"])}
+        wanted = {**_rows.named("x", part["x"]), **_rows.named("y", part["y"])}
         changed = [name for name in {**wanted, **kept} if not _same_content(wanted.get(name), kept.get(name))]
         if changed:
             yield f"batch {number} does not hold rows {number * probe.batch_size} and on, in {listed(changed)}."
-
-
-def _named(letter: str, rows: Any) -> Arrays:
-    return {f"{letter}_{name}": array for name, array in rows.items()} if isinstance(rows, dict) else {letter: rows}
 
 
 def _same_content(wanted: Any, kept: Any) -> bool:

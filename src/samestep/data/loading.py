@@ -204,17 +204,13 @@ def _several(letter: str, suffix: str, arrays: dict[str, Any]) -> Any:
 
 
 def _checked(name: str, x: Rows, y: Rows) -> Dataset:
-    entries = [*_entries("x", x), *_entries("y", y)]
+    entries = [*_rows.named("x", x).items(), *_rows.named("y", y).items()]
     first = entries[0][1] if entries else np.zeros(0)
     if first.ndim == 0 or any(array.size == 0 for label, array in entries if label.startswith("x")) or not first.size:
         raise DataError(f"{name}: x is empty, its shape is {first.shape}. At least one row is needed.")
     for label, array in entries:
         _check_array(name, label, array, len(first))
     return Dataset(name, x, y)
-
-
-def _entries(letter: str, rows: Rows) -> list[tuple[str, NDArray[Any]]]:
-    return [(f"{letter}_{key}", a) for key, a in rows.items()] if isinstance(rows, dict) else [(letter, rows)]
 
 
 def _check_array(name: str, label: str, array: NDArray[Any], rows: int) -> None:

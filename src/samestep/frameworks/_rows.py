@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List
+from typing import Any, Callable, Dict, List
 
 Rows = Any
 """An array of shape (N, …), or a dict {name: array} of such."""
@@ -26,3 +26,10 @@ def each(function: Callable[[Any], Any], rows: Rows) -> Rows:
 def arrays(rows: Rows) -> List[Any]:
     """The arrays of the rows, in order."""
     return list(rows.values()) if isinstance(rows, dict) else [rows]
+
+
+def named(letter: str, rows: Rows) -> Dict[str, Any]:
+    """The arrays by the names that they have in a data file: x, or x_NAME for each of several."""
+    if not isinstance(rows, dict):
+        return {letter: rows}
+    return {"{}_{}".format(letter, name): array for name, array in rows.items()}

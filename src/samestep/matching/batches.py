@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from samestep.frameworks import _rows
 from samestep.matching import floor
 from samestep.matching.judging import Comparison, Judged, judge, worst_element
 from samestep.matching.sides import Sides, ask_both
@@ -52,7 +53,9 @@ def _axes(sides: Sides) -> dict[str, list[int]]:
 
     Arrays of equal shape are taken as they are: square images that one side transposes are not the same data.
     """
-    left, right = ({**_named("x", rows["x"]), **_named("y", rows["y"])} for rows in sides.ask("rows", start=0, stop=8))
+    left, right = (
+        {**_rows.named("x", rows["x"]), **_rows.named("y", rows["y"])} for rows in sides.ask("rows", start=0, stop=8)
+    )
     found = {}
     for name in left.keys() & right.keys():
         rest = list(range(1, right[name].ndim))
@@ -60,10 +63,6 @@ def _axes(sides: Sides) -> dict[str, list[int]]:
             if left[name].shape != right[name].shape and np.array_equal(right[name].transpose(axes), left[name]):
                 found[name] = axes
     return found
-
-
-def _named(letter: str, rows: Any) -> dict[str, Array]:
-    return {f"{letter}_{name}": array for name, array in rows.items()} if isinstance(rows, dict) else {letter: rows}
 
 
 def _first(left: list[Any], right: list[Any]) -> int:
@@ -113,7 +112,7 @@ def _explain_rows(sides: Sides, number: int, name: str, left: Array, right: Arra
 
 def _order(sides: Sides, name: str, left: Array, right: Array) -> tuple[list[int], list[int]] | None:
     """The row numbers of both batches, if the right one is made of the left side's rows."""
-    rows = _named("x", sides.left.ask("rows", start=0, stop=None)["x"])[name]
+    rows = _rows.named("x", sides.left.ask("rows", start=0, stop=None)["x"])[name]
     if left.shape != right.shape:
         return None
     places = {np.asarray(row, left.dtype).tobytes(): i for i, row in enumerate(rows)}

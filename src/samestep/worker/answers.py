@@ -171,25 +171,18 @@ class Session:
 
     def _canonical(self, x, y, axes):
         """A batch in the form in which two programs' batches are compared: content, not container."""
-        inputs = {name: fit_dtype(np.asarray(array), self.dtype, True) for name, array in _named("x", x)}
+        inputs = {name: fit_dtype(np.asarray(array), self.dtype, True) for name, array in _rows.named("x", x).items()}
         arrays = {name: a.astype(np.float32) if a.dtype.kind == "f" else a for name, a in inputs.items()}
-        targets = {name: fit_dtype(np.asarray(array), self.dtype, False) for name, array in _named("y", y)}
+        targets = {name: fit_dtype(np.asarray(array), self.dtype, False) for name, array in _rows.named("y", y).items()}
         arrays = {name: a.transpose(axes.get(name, range(a.ndim))) for name, a in dict(arrays, **targets).items()}
         return {name: _class_numbers(a) if name in targets else np.ascontiguousarray(a) for name, a in arrays.items()}
-
-
-def _named(letter, rows):
-    """(name, array) of each array of the rows, named as a data file names them: x, or x_NAME."""
-    if not isinstance(rows, dict):
-        return [(letter, rows)]
-    return [("{}_{}".format(letter, name), array) for name, array in rows.items()]
 
 
 def _shapes(rows):
     """Shape and dtype of the rows, for a message."""
     return ", ".join(
         "{} {}".format(array.shape, array.dtype) if not isinstance(rows, dict) else "{} {}".format(name, array.shape)
-        for name, array in _named("x", rows)
+        for name, array in _rows.named("x", rows).items()
     )
 
 
