@@ -12,23 +12,25 @@ Experiment.__doc__ = (
     "data, batch_size, epochs: what it is trained on, and how long, where nothing else is asked for."
 )
 
+EVERYWHERE = ("tensorflow1", "tensorflow", "keras", "keras-jax", "keras-torch", "tf_keras", "torch", "jax", "pytensor")
+
 EXPERIMENTS = {
     "mnist-softmax": Experiment(
-        ("tensorflow1", "tensorflow", "keras", "keras-jax", "keras-torch", "tf_keras", "torch", "jax", "pytensor"),
+        EVERYWHERE,
         ("tensorflow1", "keras"),
         data="digits",
         batch_size=32,
         epochs=3,
     ),
     "mnist-sigmoid": Experiment(
-        ("tensorflow1", "tensorflow", "keras", "keras-jax", "keras-torch", "tf_keras", "torch", "jax", "pytensor"),
+        EVERYWHERE,
         ("tensorflow1", "keras"),
         data="digits",
         batch_size=32,
         epochs=3,
     ),
     "sequence": Experiment(
-        ("tensorflow1", "tensorflow", "keras", "keras-jax", "keras-torch", "tf_keras", "torch", "jax", "pytensor"),
+        EVERYWHERE,
         ("keras", "pytensor"),
         data="sequence",
         batch_size=9,
