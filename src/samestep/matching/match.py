@@ -201,10 +201,12 @@ class _Match:
         for worker, description in zip(workers, described, strict=True):
             _check_shapes(worker, description, task.dataset.name)
         rate = workers[0].ask("settings").get("learning_rate", {}).get("value", float("nan"))
-        self.sides = pair_tensors(Sides(*workers, described, Alignment(()), Alignment(()), rate), task, self.rng)
+        sides = Sides(*workers, described, Alignment(()), Alignment(()), rate)
+        self.batches = shared_rows(sides, 0, task.batch_size)
+        x = self.batches[0]["x"], self.batches[1]["x"]
+        self.sides = pair_tensors(sides, x, task.pairs, self.rng)
         if self.sides.parameters.complete and self.sides.buffers.complete:
-            batches = shared_rows(self.sides, 0, task.batch_size)
-            randomness.share(self.sides, (batches[0]["x"], batches[1]["x"]), task.seed)
+            randomness.share(self.sides, x, task.seed)
         self.starts: tuple[State, State] = self.sides.ask("state")
 
     def run(self) -> MatchResult:
@@ -301,18 +303,20 @@ class _Match:
         return stages.observe(self.sides, state, batches, step, rows, size, self.rng)
 
 
-def pair_tensors(sides: Sides, task: _Task, rng: np.random.Generator) -> Sides:
-    """The sides with their parameters and buffers aligned, by declaration, order and name first and then by the numbers."""
+def pair_tensors(sides: Sides, x: tuple[Any, Any], pairs: dict[str, str], rng: np.random.Generator) -> Sides:
+    """The sides with their parameters and buffers aligned, by declaration, order and name first and then by the numbers.
+
+    x: rows for either side. pairs: the names that the user paired.
+    """
     left, right = sides.described
-    _check_pairs(task.pairs, left, right)
-    buffers = align(left["buffers"], right["buffers"], task.pairs)
-    parameters = align(left["parameters"], right["parameters"], task.pairs)
+    _check_pairs(pairs, left, right)
+    buffers = align(left["buffers"], right["buffers"], pairs)
+    parameters = align(left["parameters"], right["parameters"], pairs)
     sides = replace(sides, parameters=parameters, buffers=replace(buffers, still=_still(sides, buffers)))
     complete = sides.parameters.complete and sides.buffers.complete
     if not complete or (left["framework"], left["parameters"]) == (right["framework"], right["parameters"]):
         return sides
-    batches = shared_rows(sides, 0, task.batch_size)
-    return settle(sides, (batches[0]["x"], batches[1]["x"]), rng)
+    return settle(sides, x, rng)
 
 
 def _check_pairs(pairs: dict[str, str], left: dict[str, Any], right: dict[str, Any]) -> None:

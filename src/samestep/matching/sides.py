@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ class Sides:
         moved: State = {
             "parameters": self.parameters.to_right(state["parameters"]),
             "buffers": self.buffers.to_right(state["buffers"]),
-            "slots": {k: v for slots in self.slot_groups() for k, v in slots.to_right(state["slots"]).items()},
+            "slots": {k: v for slots in self.slot_groups for k, v in slots.to_right(state["slots"]).items()},
         }
         generators = self._generators_to_right(state)
         if generators:
@@ -72,9 +73,14 @@ class Sides:
     def right_name(self, name: str) -> str:
         """What the right side calls the twin of a left parameter, buffer or slot."""
         role, _, tensor = name.rpartition("|")
-        twin = {**self.parameters.right_names, **self.buffers.right_names}.get(tensor, tensor)
+        twin = self._right_names.get(tensor, tensor)
         return f"{role}|{twin}" if role else twin
 
+    @cached_property
+    def _right_names(self) -> dict[str, str]:
+        return {**self.parameters.right_names, **self.buffers.right_names}
+
+    @cached_property
     def slot_groups(self) -> list[SlotGroup]:
         """Slots that hold the same on both sides, up to a factor."""
         left, right = ({entry["name"]: entry["shape"] for entry in side["slots"]} for side in self.described)
@@ -88,7 +94,7 @@ class Sides:
         ]
 
     def _slots_to_left(self, slots: dict[str, Array]) -> dict[str, Array]:
-        return {key: value for group in self.slot_groups() for key, value in group.to_left(slots).items()}
+        return {key: value for group in self.slot_groups for key, value in group.to_left(slots).items()}
 
     def slots_pair(self) -> bool:
         """Whether the right side can be put into any state of the left one's optimizer."""
@@ -96,7 +102,7 @@ class Sides:
 
     def unpaired_slots(self) -> tuple[list[str], list[str]]:
         """Roles of slots that only one side has."""
-        groups = self.slot_groups()
+        groups = self.slot_groups
         paired = {n for slots in groups for n in slots.left}, {n for slots in groups for n in slots.right}
         over = [
             sorted({entry["name"].split("|")[0] for entry in side["slots"] if entry["name"] not in known})

@@ -187,7 +187,7 @@ def judge_slots(sides: Sides, moments: Sequence[Moment]) -> Judged:
         return not_compared("slots", f"slots of one side only: {names[0]} | {names[1]}")
     watched = [(m.step, m.steps if m.updates is None else m.updates) for m in moments]
     counted = [(step, both) for step, both in watched if _both_count(both)]
-    names = [name for group in sides.slot_groups() for name in group.left]
+    names = [name for group in sides.slot_groups for name in group.left]
     if not names and not counted:
         return nothing_to_compare("slots", "neither optimizer has slots")
     slots = _compare_all("slots", _named(sides, names), watched)
