@@ -65,6 +65,7 @@ SHOWN = "_loops.show_batches(None, x, y, batch_size, epochs, see)"
 NOISE = ("\n\nclass Program", "\nNOISE = np.random.default_rng()\n\n\nclass Program")
 NO_GENERATORS = (('        "generators": [],\n', ""), ('        "generators": {},\n', ""))
 NO_UPDATE = ('"lacks": {}', '"lacks": {"update": "it is fused with the gradients"}')
+NO_GRADIENTS = ('"lacks": {}', '"lacks": {"gradients": "the step is one kernel", "update": "see gradients"}')
 UNUSED_BIAS = (
     (' + program.parameters["bias"]', ""),
     ('"bias": slope.sum(axis=0)', '"bias": np.zeros(1, np.float32)'),
@@ -115,12 +116,14 @@ WRONG = {
         [('"activations": {"dense": outputs}', '"activations": {}')],
         [(', layer="dense", layout=layouts[n]', "")],
         [NO_UPDATE],
+        [NO_GRADIENTS, ('"generators": "noth', '"update": "it is part of the step", "generators": "noth')],
     ],
     "description_is_complete": [
         [('        "optimizer": "SGD",\n', "")],
         [('"shape": list(value.shape), ', "")],
         [('"parameters": tensors', '"parameters": tensors + tensors[:1]')],
         [('"parameters": tensors', '"parameters": []')],
+        [('"lacks": {}', '"lacks": {"gradients": "the step is one kernel"}')],
     ],
     "description_fits_the_state": [
         [('"shape": list(value.shape)', '"shape": list(value.shape[::-1])')],
@@ -257,6 +260,8 @@ def test_a_gradient_of_a_parameter_that_should_be_unused_is_a_finding(checked):
 
 
 def test_what_a_program_cannot_show_is_skipped_with_the_reason(checked):
+    found = checked(NO_GRADIENTS, facts=["gradients_are_shown_for_every_parameter"])
+    assert str(found.findings[0]) == "skipped gradients_are_shown_for_every_parameter\n        the step is one kernel"
     found = checked(NO_UPDATE, facts=["gradients_and_update_make_a_step"])
     assert [str(finding) for finding in found.findings] == [
         "skipped gradients_and_update_make_a_step\n        it is fused with the gradients"

@@ -1,5 +1,6 @@
 """JAX programs as people write them: observation changes nothing, and each mutant is found in the stage that it alters."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -99,11 +100,13 @@ def own_step(optimizer=None, wrap=jax.jit, clip=None, jitted_within=False):
     return Program(forward, weights(), optimizer=optimizer, step=wrap(step), **STATED)
 
 
-def without_optimizer(rate=0.1):
+def without_optimizer(rate=0.1, times=1):
+    """times: what the loss is shown as is so many times the one that is minimised."""
+
     @jax.jit
     def step(params, opt_state, x, y):
         value, gradients = jax.value_and_grad(objective)(params, x, y)
-        return jax.tree.map(lambda p, g: p - rate * g, params, gradients), opt_state, value
+        return jax.tree.map(lambda p, g: p - rate * g, params, gradients), opt_state, times * value
 
     return Program(forward, weights(), step=step, **STATED)
 
@@ -705,6 +708,30 @@ def test_optimizers_that_take_turns_show_all_their_slots_and_gradients_and_lack_
     assert_near(seen, flat(jax.grad(objective)(weights(), X[:BATCH], Y[:BATCH])))
     with pytest.raises(ProgramError, match="several optimizers: its update is not observed"):
         worker.ask("update", gradients=seen, x=X[:BATCH], y=Y[:BATCH])
+
+
+def unwatched():
+    """An optimizer whose update is no function of Python's own, in a step that shows twice the loss."""
+    inner = optax.sgd(0.1)
+    optimizer = optax.GradientTransformation(inner.init, partial(inner.update))
+
+    def step(params, opt_state, x, y):
+        value, gradients = jax.value_and_grad(objective)(params, x, y)
+        updates, opt_state = optimizer.update(gradients, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state, 2 * value
+
+    return Program(forward, weights(), optimizer=optimizer, step=jax.jit(step), **STATED)
+
+
+@pytest.mark.parametrize("build", [lambda: without_optimizer(times=3), unwatched])
+def test_a_step_whose_optimizer_cannot_be_watched_shows_the_loss_that_it_returns_and_no_gradients(build):
+    worker = InProcess(build, *DATA)
+    assert list(worker.ask("describe")["lacks"]) == ["gradients", "update"]
+    before = worker.ask("state")
+    seen = worker.ask("gradients", x=X[:BATCH], y=Y[:BATCH])
+    assert_bit_equal(before, worker.ask("state"), "gradients")
+    assert seen["gradients"] == {}
+    assert seen["loss"] == np.float32(worker.ask("train", batch_size=BATCH, steps=1)["running_loss"][0])
 
 
 def test_a_gradient_that_no_optimizer_is_given_is_zero():

@@ -101,6 +101,22 @@ def without_optimizer(rate=0.1):
     return Program(forward, variables=v, loss=loss, step=step)
 
 
+def adversaries(rate=0.05, wrap=tf.function):
+    """Two halves of a network pull at its loss in turns; the step returns the sum of what either saw."""
+    v = weights()
+    forward = hidden_layer(v)
+
+    def pulled(x, y, half, rate):
+        with tf.GradientTape() as tape:
+            value = loss(forward(x), y)
+        for variable, gradient in zip(half, tape.gradient(value, half), strict=True):
+            variable.assign_sub(rate * gradient)
+        return value
+
+    step = wrap(lambda x, y: pulled(x, y, v[:2], -0.1) + pulled(x, y, v[2:], rate))
+    return Program(forward, variables=v, loss=loss, step=step)
+
+
 class Normalised(tf.Module):
     """Batch normalisation by hand, in a module whose call is a tf.function."""
 
@@ -249,6 +265,23 @@ def test_adam_takes_words_looked_up_once_as_rows_as_it_takes_them_dense():
 def test_a_whole_match_names_the_wrong_update_of_a_step_without_optimizer():
     result = compare(lambda: plain(SGD(0.1)), lambda: without_optimizer(0.2), DATA, steps=2)
     assert first_difference(result) == ("update", "w")
+
+
+def test_a_step_without_optimizer_shows_the_loss_that_it_returns_and_lacks_gradients_and_update():
+    worker = InProcess(adversaries, *DATA)
+    assert list(worker.ask("describe")["lacks"]) == ["gradients", "update"]
+    before = worker.ask("state")
+    seen = worker.ask("gradients", x=X[:16], y=Y[:16])
+    assert_bit_equal(before, worker.ask("state"), "gradients")
+    assert seen["gradients"] == {}
+    assert seen["loss"] == np.float32(worker.ask("train", batch_size=16, steps=1)["running_loss"][0])
+
+
+def test_adversaries_in_a_step_without_optimizer_are_the_same_unless_one_learns_at_another_rate():
+    eager = compare(adversaries, lambda: adversaries(wrap=lambda step: step), DATA, steps=2)
+    assert eager.verdict in ("identical", "rounding"), eager.first_difference
+    wrong = compare(adversaries, lambda: adversaries(0.06), DATA, steps=2)
+    assert first_difference(wrong) == ("update", "w#2"), wrong.first_difference
 
 
 def test_a_step_observed_before_it_ever_trained_still_trains():

@@ -914,14 +914,15 @@ def test_what_cannot_be_updated_by_itself_says_why():
 # matches
 
 
-def without_optimizer():
+def without_optimizer(times=1):
+    """times: what the loss is shown as is so many times the one that is minimised."""
     model = Small()
 
     def step(x, y):
         loss = cross_entropy(model(x), y)
         for p, gradient in zip(model.parameters(), torch.autograd.grad(loss, list(model.parameters())), strict=True):
             p.data -= 0.1 * gradient
-        return loss
+        return times * loss
 
     return Program(model, loss=cross_entropy, step=step, metrics={"accuracy": accuracy})
 
@@ -1049,9 +1050,20 @@ def test_a_whole_match_of_a_program_with_itself_is_identical_and_names_the_tenso
 
 def test_a_whole_match_judges_the_whole_step_where_the_update_cannot_be_seen_alone():
     assert compare(built(sgd(), Small), without_optimizer, DATA, steps=2).verdict in ("identical", "rounding")
+    assert first_difference(compare(built(sgd(0.2), Small), without_optimizer, DATA, steps=2)) == ("update", "0.weight")
     program = stepped(*STEPS["two optimizers"])
     wrong = stepped(
         lambda m: {**adversaries(m), "one": optim.SGD(m.first.parameters(), 0.1, momentum=0.8)}, adversarial_step
     )
     assert compare(program, program, DATA, steps=4).verdict == "identical"
     assert first_difference(compare(program, wrong, DATA, steps=4))[0] in ("update", "slots")
+
+
+def test_a_step_without_optimizer_shows_the_loss_that_it_returns_and_lacks_gradients_and_update():
+    worker = InProcess(lambda: without_optimizer(times=3), *DATA)
+    assert list(worker.ask("describe")["lacks"]) == ["update", "gradients"]
+    before = worker.ask("state")
+    seen = worker.ask("gradients", x=X[:16], y=Y[:16])
+    assert_same_bits(before, worker.ask("state"), "gradients")
+    assert seen["gradients"] == {}
+    assert seen["loss"] == np.float32(worker.ask("train", batch_size=16, steps=1)["running_loss"][0])

@@ -60,6 +60,7 @@ def gaps_name_all_that_is_not_shown(probe: Probe) -> Iterator[str]:
         return
     shown = {
         "activations": any(probe.ask("forward", x=probe.parts[0]["x"], training=False)["activations"]),
+        "gradients": not probe.lacking("gradients"),
         "update": not probe.lacking("update"),
         "generators": "generators" in probe.described,
         "layouts": any("layout" in entry for entry in probe.described["parameters"]),
@@ -82,6 +83,8 @@ def description_is_complete(probe: Probe) -> Iterator[str]:
         names = [entry.get("name") for entry in entries]
         yield from (f"{group} has an entry without {key}." for key in _KEYS if any(key not in e for e in entries))
         yield from (f"two {group} are called {name!r}." for name in sorted({n for n in names if names.count(n) > 1}))
+    if probe.lacking("gradients") and not probe.lacking("update"):
+        yield "lacks names gradients and not update, which can be given none by itself then."
     if not described.get("parameters"):
         yield "describe shows no parameters: there is nothing to train."
 
@@ -295,6 +298,8 @@ def inputs_go_by_name(probe: Probe) -> Iterator[str]:
 @_fact
 def gradients_are_shown_for_every_parameter(probe: Probe) -> Iterator[str]:
     """In its shape, as zeros where the loss does not depend on it; with a loss in the precision of the step."""
+    if probe.lacking("gradients"):
+        raise NotShown(probe.lacking("gradients"))
     probe.put(probe.trained)
     seen = probe.ask("gradients", **probe.parts[0])
     given = {name: list(np.shape(gradient)) for name, gradient in seen["gradients"].items()}

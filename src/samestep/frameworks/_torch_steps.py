@@ -119,7 +119,8 @@ def make_step(program: Any, x: Any, y: Any) -> Result:
 def observe_step(program: Any, x: Any, y: Any) -> Tuple[np.ndarray, Dict[str, Any], Arrays]:
     """A step whose optimizers only take notes: (loss, {parameter: gradient or None}, metrics).
 
-    Raises ProgramError if a step of the program's own does not step each optimizer.
+    A step of the program's own without an optimizer runs whole, and shows no gradients. Raises ProgramError if one does not
+    step each optimizer.
     """
     given: Dict[str, Any] = {}
     calls = [0] * len(program.optimizers)
@@ -130,8 +131,9 @@ def observe_step(program: Any, x: Any, y: Any) -> Tuple[np.ndarray, Dict[str, An
             given.setdefault(name, None if parameter.grad is None else parameter.grad.detach().clone())
 
     with _intercepted(program.optimizers, note):
-        loss, metrics = _observed(program, x, y, given)
-    _check_noted(program, given)
+        loss, metrics = _observed(program, x, y)
+    if program.optimizers:
+        _check_noted(program, given)
     program.calls = [called or before for called, before in zip(calls, program.calls)]
     return loss, given, metrics
 
@@ -201,16 +203,10 @@ def _run_own_step(program: Any, step: Callable[[Any, Any], Any], x: Any, y: Any)
     return _checked_loss(step(x, y)), metrics
 
 
-def _observed(program: Any, x: Any, y: Any, given: Dict[str, Any]) -> Result:
-    if program.step is None:
-        outputs, loss = _run_standard_step(program, x, y)
-    elif program.optimizers:
-        return _run_own_step(program, _uncompiled_step(program), x, y)
-    else:  # a step that gives gradients to no optimizer has those of the loss
-        outputs = outputs_of(program, program.model, x, True)
-        loss = program.loss(outputs, y)
-        found = torch.autograd.grad(loss, list(program.parameters.values()), allow_unused=True)
-        given.update(zip(program.parameters, found))
+def _observed(program: Any, x: Any, y: Any) -> Result:
+    if program.step is not None:
+        return _run_own_step(program, _uncompiled_step(program) if program.optimizers else program.step, x, y)
+    outputs, loss = _run_standard_step(program, x, y)
     return tensor_array(loss), metrics_of(program, outputs, y)
 
 

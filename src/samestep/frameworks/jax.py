@@ -20,6 +20,9 @@ GAPS = {
     "layouts": "arrays of a plain function belong to no layer: shapes, order and numbers decide what pairs",
     "half precision": "parameters are float32 or float64; what is computed from them may be less",
     "layers": "functions of JAX, scans, loops and the layers of Flax and Equinox show their outputs, not what is computed within",
+    "gradients": "a step without an optimizer, or with one whose update is no function of Python's, shows only its loss: "
+    "gradients and update are judged within the whole step",
+    "update": "of a step without an optimizer or with several it is judged within the whole step",
     "steps": "the gradients of a step of the program's own are seen where it hands them to its optimizer once, not in a loop",
     "settings": "hyperparameters are found in the closures of optax's own transformations; others are left as they are",
 }
@@ -158,14 +161,18 @@ def forward(program: Program, x: np.ndarray, training: bool) -> Dict[str, Arrays
 def gradients(program: Program, x: np.ndarray, y: np.ndarray) -> Dict[str, Any]:
     """Loss, gradients and metrics of one training step, without its update.
 
-    A gradient that is missing is shown as zeros. Raises ProgramError if a step of the program's own does not give its
-    optimizer each parameter's gradient at most once.
+    A gradient that is missing is shown as zeros; none is shown of a step whose optimizer cannot be watched, which runs whole.
+    Raises ProgramError if a step of the program's own does not give its optimizer each parameter's gradient at most once.
     """
+    if "gradients" in program.lacks:
+        loss, metrics = _arrays(*_own_step(program, x, y))
+        _randomness.end()
+        return {"loss": loss, "gradients": {}, "metrics": metrics}
     passed = _compiled(program, "gradients", partial(_loss_and_gradients, program))
     _begin(program)
     loss, _, given, metrics = passed(*_held(program, x, y))
     found = trees.leaves(given)
-    if program.step is not None and program.optimizers:
+    if program.step is not None:
         loss, found = _observed_own_step(program, x, y)
     _randomness.end()
     return {
@@ -267,11 +274,12 @@ def _entry(program: Program, name: str, leaf: Any) -> Dict[str, Any]:
 def _lacks(program: Program) -> Dict[str, str]:
     """Stages that cannot be seen by themselves, and why; the optimizers of a step are watched from here on."""
     if not program.optimizers:
-        return {"update": "the program has no optimizer, only a step"}
+        return dict.fromkeys(("gradients", "update"), "the program has no optimizer, only a step")
     found = {"update": "the program has several optimizers"} if list(program.optimizers) != [""] else {}
     own = program.optimizers if program.step is not None else {}
     watched = [_jax_optimizers.watch(optimizer, program.params, name) for name, optimizer in own.items()]
-    return found if all(watched) else dict(found, gradients="the gradients that its optimizer is given cannot be read")
+    unseen = dict.fromkeys(("gradients", "update"), "the gradients that its optimizer is given cannot be read")
+    return found if all(watched) else unseen
 
 
 def _ordered(program: Program) -> Dict[str, Any]:

@@ -21,6 +21,8 @@ GAPS = {
     "several inputs or outputs": "x and y are one array each; what forward returns may be any nest of tensors",
     "generators": "states of tf.random operations cannot be read or written; a tf.random.Generator's can, among the variables",
     "layers": "activations are seen where forward runs as a graph, and not inside further tf.functions that it calls",
+    "gradients": "a step(x, y) without an optimizer shows only its loss: gradients and update are judged within the whole step",
+    "update": "see gradients",
     "steps": "a step(x, y) of the program's own is observed eagerly, where Keras computes some losses otherwise than compiled",
 }
 """What this adapter cannot observe, and why."""
@@ -141,15 +143,15 @@ def forward(program: Program, x: np.ndarray, training: bool) -> Dict[str, Arrays
 def gradients(program: Program, x: np.ndarray, y: np.ndarray) -> Dict[str, Any]:
     """Loss, gradients and metrics of one training step, without its update.
 
-    A gradient that is missing is shown as zeros. Raises ProgramError if the step does not give its optimizer each trainable
-    variable's gradient once.
+    A gradient that is missing is shown as zeros; without an optimizer none is shown. Raises ProgramError if the step does not
+    give its optimizer each trainable variable's gradient once.
     """
     observe = program.observed_step or (lambda x, y: _observed_own_step(program, x, y))
     _randomness.begin(_updates(program))
     loss, given, metrics = observe(tf.constant(x), tf.constant(y))
     return {
         "loss": array(loss),
-        "gradients": {name: array(given[name]) for name in program.parameters},
+        "gradients": {name: array(given[name]) for name in program.parameters if name in given},
         "metrics": {name: array(value) for name, value in metrics.items()},
     }
 
@@ -250,7 +252,8 @@ def _entry(name: str, variable: Any) -> Dict[str, Any]:
 
 def _lacks(program: Program) -> Dict[str, str]:
     """Stages that cannot be seen by themselves, and why."""
-    return {} if program.optimizer is not None else {"update": "the program has no optimizer, only step(x, y)"}
+    why = "the program has no optimizer, only step(x, y)"
+    return {} if program.optimizer is not None else {"gradients": why, "update": why}
 
 
 def _compiled(program: Program, function: Callable[..., Any]) -> Any:
@@ -321,12 +324,10 @@ def _observed_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any
 
 
 def _observed_own_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any], Dict[str, Any]]:
-    """As _observed_step, with the program's own step(x, y), or with its loss where it has no optimizer."""
+    """As _observed_step, with the program's own step(x, y); one without an optimizer runs whole, and shows no gradients."""
     if program.optimizer is None:
-        with tf.GradientTape() as tape:
-            loss, metrics = _loss_and_metrics(program, x, y, True)
-        variables = list(program.parameters.values())
-        return loss, _gradients_by_name(program, list(zip(tape.gradient(loss, variables), variables))), metrics
+        loss, metrics = _training_step(program)(x, y)
+        return loss, {}, metrics
     # a tf.function would keep what it was traced with: the step that trains must not be traced here
     with _functions_run_eagerly(), noting(program.optimizer) as given:
         loss, metrics = _training_step(program)(x, y)

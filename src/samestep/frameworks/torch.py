@@ -23,6 +23,8 @@ GAPS = {
     "steps of a program's own": "what step(x, y) counts in Python's own variables is not put back; what it sets in its "
     "optimizer without a scheduler is known only at steps that were trained to; one that torch.compile wraps is observed "
     "uncompiled, and one that steps an optimizer several times shows the gradients of the first",
+    "gradients": "a step(x, y) without an optimizer shows only its loss: gradients and update are judged within the whole step",
+    "update": "of a step without an optimizer or with several, and of LBFGS, it is judged within the whole step",
     "NAdam": "its product of momenta is known where no scheduler changes them",
     "LBFGS": "its update evaluates the loss several times and is judged within the whole step",
     "generators": "those of PyTorch and of modules' attributes are put back, not those of NumPy or Python",
@@ -158,13 +160,15 @@ def forward(program: Program, x: np.ndarray, training: bool) -> Dict[str, Arrays
 def gradients(program: Program, x: np.ndarray, y: np.ndarray) -> Dict[str, Any]:
     """Loss, gradients and metrics of one training step, without its update; a gradient that is missing is shown as zeros.
 
-    Raises ProgramError if step(x, y) gives its optimizers not every trained parameter.
+    Without an optimizer none is shown. Raises ProgramError if step(x, y) gives its optimizers not every trained parameter.
     """
     x, y = _torch_steps.to_tensors(program, x), _torch_steps.to_tensors(program, y)
     with _torch_modules.mode(program.model, True, program.modes):
         loss, given, metrics = _torch_steps.observe_step(program, x, y)
     shown = {
-        name: torch.zeros_like(p) if given[name] is None else given[name] for name, p in program.parameters.items()
+        name: torch.zeros_like(p) if given[name] is None else given[name]
+        for name, p in program.parameters.items()
+        if name in given
     }
     return {"loss": loss, "gradients": {n: tensor_array(g) for n, g in shown.items()}, "metrics": metrics}
 
@@ -315,7 +319,8 @@ def _lacks(program: Program) -> Dict[str, str]:
         why = "the program's step(x, y) has {} optimizers".format(len(program.optimizers))
     elif isinstance(program.optimizers[0], torch.optim.LBFGS):
         why = "LBFGS evaluates the loss several times in an update"
-    return {"update": why} if why else {}
+    found = {"update": why} if why else {}
+    return found if program.optimizers else dict(found, gradients=why)
 
 
 def _follow(program: Program, values: Arrays) -> None:

@@ -162,6 +162,9 @@ def judge_loss(moments: Sequence[Moment]) -> Judged:
 
 def judge_gradients(sides: Sides, moments: Sequence[Moment]) -> Judged:
     """The gradient of each parameter, from the output back to the input."""
+    lacking = sides.lacking("gradients")
+    if lacking:
+        return nothing_to_compare("gradients", f"within the whole step: {lacking}")
     twins = list(reversed(_parameters(sides)))
     return judge("gradients", _compare_all("gradients", twins, [(m.step, m.passes) for m in moments]))
 
