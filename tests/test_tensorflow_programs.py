@@ -101,7 +101,7 @@ def without_optimizer(rate=0.1):
     return Program(forward, variables=v, loss=loss, step=step)
 
 
-def adversaries(rate=0.05, wrap=tf.function):
+def adversaries(rate=0.05, wrap=tf.function, optimizer=None):
     """Two halves of a network pull at its loss in turns; the step returns the sum of what either saw."""
     v = weights()
     forward = hidden_layer(v)
@@ -109,12 +109,16 @@ def adversaries(rate=0.05, wrap=tf.function):
     def pulled(x, y, half, rate):
         with tf.GradientTape() as tape:
             value = loss(forward(x), y)
-        for variable, gradient in zip(half, tape.gradient(value, half), strict=True):
-            variable.assign_sub(rate * gradient)
+        gradients = tape.gradient(value, half)
+        if optimizer:
+            optimizer.apply_gradients(zip([10 * rate * gradient for gradient in gradients], half, strict=True))
+        else:
+            for variable, gradient in zip(half, gradients, strict=True):
+                variable.assign_sub(rate * gradient)
         return value
 
     step = wrap(lambda x, y: pulled(x, y, v[:2], -0.1) + pulled(x, y, v[2:], rate))
-    return Program(forward, variables=v, loss=loss, step=step)
+    return Program(forward, variables=v, loss=loss, step=step, optimizer=optimizer)
 
 
 class Normalised(tf.Module):
@@ -275,6 +279,19 @@ def test_a_step_without_optimizer_shows_the_loss_that_it_returns_and_lacks_gradi
     assert_bit_equal(before, worker.ask("state"), "gradients")
     assert seen["gradients"] == {}
     assert seen["loss"] == np.float32(worker.ask("train", batch_size=16, steps=1)["running_loss"][0])
+
+
+@pytest.mark.parametrize("optimizer", [lambda: SGD(0.1), lambda: v1.GradientDescentOptimizer(0.1)])
+def test_a_step_that_updates_in_two_calls_is_observed_as_it_goes_on_from_the_first(optimizer):
+    worker = InProcess(lambda: adversaries(optimizer=optimizer()), *DATA)
+    before = worker.ask("state")
+    seen = worker.ask("gradients", x=X[:16], y=Y[:16])
+    assert_bit_equal(before, worker.ask("state"), "gradients")
+    ran = worker.ask("train", batch_size=16, steps=1)["running_loss"][0]
+    np.testing.assert_allclose(seen["loss"], ran, rtol=1e-6)
+    after = worker.ask("state")["parameters"]
+    for name, gradient in seen["gradients"].items():
+        np.testing.assert_allclose(before["parameters"][name] - after[name], 0.1 * gradient, rtol=1e-4, atol=1e-7)
 
 
 def test_adversaries_in_a_step_without_optimizer_are_the_same_unless_one_learns_at_another_rate():

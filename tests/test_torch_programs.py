@@ -1,6 +1,7 @@
 """PyTorch programs as people write them: observation changes nothing, and each mutant is found in the stage that it alters."""
 
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -319,10 +320,10 @@ def rated_step(model, optimizer):
     return step
 
 
-def adversaries(model):
+def adversaries(model, momentum=0.9, rate=0.01):
     first = [p for name, p in model.named_parameters() if name.startswith("first")]
     others = [p for name, p in model.named_parameters() if not name.startswith("first")]
-    return {"one": optim.SGD(first, 0.1, momentum=0.9), "two": optim.Adam(others, 0.01)}
+    return {"one": optim.SGD(first, 0.1, momentum=momentum), "two": optim.Adam(others, rate)}
 
 
 def adversarial_step(model, optimizers):
@@ -1052,11 +1053,17 @@ def test_a_whole_match_judges_the_whole_step_where_the_update_cannot_be_seen_alo
     assert compare(built(sgd(), Small), without_optimizer, DATA, steps=2).verdict in ("identical", "rounding")
     assert first_difference(compare(built(sgd(0.2), Small), without_optimizer, DATA, steps=2)) == ("update", "0.weight")
     program = stepped(*STEPS["two optimizers"])
-    wrong = stepped(
-        lambda m: {**adversaries(m), "one": optim.SGD(m.first.parameters(), 0.1, momentum=0.8)}, adversarial_step
-    )
     assert compare(program, program, DATA, steps=4).verdict == "identical"
-    assert first_difference(compare(program, wrong, DATA, steps=4))[0] in ("update", "slots")
+    slower = stepped(partial(adversaries, rate=0.02), adversarial_step)
+    assert first_difference(compare(program, slower, DATA, steps=4))[0] == "update"
+
+
+def test_a_wrong_update_that_a_step_goes_on_from_shows_in_the_loss_that_it_returns_which_says_so():
+    wrong = stepped(partial(adversaries, momentum=0.8), adversarial_step)
+    parted = compare(stepped(*STEPS["two optimizers"]), wrong, DATA, steps=2)
+    assert first_difference(parted) == ("loss", "loss")
+    assert parted.first_difference.step == 1
+    assert "may have updated" in next(stage.note for stage in parted.stages if stage.stage == "loss")
 
 
 def test_a_step_without_optimizer_shows_the_loss_that_it_returns_and_lacks_gradients_and_update():
@@ -1066,4 +1073,12 @@ def test_a_step_without_optimizer_shows_the_loss_that_it_returns_and_lacks_gradi
     seen = worker.ask("gradients", x=X[:16], y=Y[:16])
     assert_same_bits(before, worker.ask("state"), "gradients")
     assert seen["gradients"] == {}
+    assert seen["loss"] == np.float32(worker.ask("train", batch_size=16, steps=1)["running_loss"][0])
+
+
+def test_a_step_of_two_optimizers_is_observed_as_it_goes_on_from_what_the_first_updates():
+    worker = InProcess(stepped(adversaries, adversarial_step), *DATA)
+    before = worker.ask("state")
+    seen = worker.ask("gradients", x=X[:16], y=Y[:16])
+    assert_same_bits(before, worker.ask("state"), "gradients")
     assert seen["loss"] == np.float32(worker.ask("train", batch_size=16, steps=1)["running_loss"][0])

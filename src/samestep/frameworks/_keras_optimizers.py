@@ -59,18 +59,28 @@ def array(value: Any) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def noting(optimizer: Any) -> Iterator[Pairs]:
-    """For the time of the block the optimizer only notes the (gradient, variable) pairs that it is given."""
+def noting(optimizer: Any, updating: bool = False) -> Iterator[Pairs]:
+    """For the time of the block the optimizer notes the (gradient, variable) pairs that it is given, and nothing else.
+
+    updating: it updates as well.
+    """
     given: Pairs = []
 
     def apply(grads: Any, trainable_variables: Any = None) -> None:
+        grads = list(grads)
         given.extend(zip(grads, optimizer._trainable_variables if trainable_variables is None else trainable_variables))
+        if updating:
+            original(grads, trainable_variables)
 
     def apply_gradients(grads_and_vars: Any, *args: Any, **kwargs: Any) -> None:
-        given.extend(grads_and_vars)
+        pairs = list(grads_and_vars)
+        given.extend(pairs)
+        if updating:
+            original(pairs, *args, **kwargs)
 
     # Keras's apply_gradients and stateless_apply end in apply: keras/src/optimizers/base_optimizer.py
     name, note = ("apply", apply) if is_keras_optimizer(optimizer) else ("apply_gradients", apply_gradients)
+    original = getattr(optimizer, name)
     setattr(optimizer, name, note)
     try:
         yield given

@@ -117,10 +117,10 @@ def make_step(program: Any, x: Any, y: Any) -> Result:
 
 
 def observe_step(program: Any, x: Any, y: Any) -> Tuple[np.ndarray, Dict[str, Any], Arrays]:
-    """A step whose optimizers only take notes: (loss, {parameter: gradient or None}, metrics).
+    """A step whose optimizers take notes: (loss, {parameter: gradient or None}, metrics).
 
-    A step of the program's own without an optimizer runs whole, and shows no gradients. Raises ProgramError if one does not
-    step each optimizer.
+    They do nothing else in the standard step. One of the program's own goes on from what they update, and the caller puts the
+    state back; without an optimizer it shows no gradients. Raises ProgramError if one does not step each optimizer.
     """
     given: Dict[str, Any] = {}
     calls = [0] * len(program.optimizers)
@@ -129,6 +129,8 @@ def observe_step(program: Any, x: Any, y: Any) -> Tuple[np.ndarray, Dict[str, An
         calls[number] += 1
         for name, parameter in program.slots[number].parameters.items():
             given.setdefault(name, None if parameter.grad is None else parameter.grad.detach().clone())
+        if program.step is not None and not isinstance(program.optimizers[number], torch.optim.LBFGS):
+            original()
 
     with _intercepted(program.optimizers, note):
         loss, metrics = _observed(program, x, y)

@@ -324,12 +324,15 @@ def _observed_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any
 
 
 def _observed_own_step(program: Program, x: Any, y: Any) -> Tuple[Any, Dict[str, Any], Dict[str, Any]]:
-    """As _observed_step, with the program's own step(x, y); one without an optimizer runs whole, and shows no gradients."""
+    """As _observed_step, with the program's own step(x, y), which goes on from what its optimizer updates.
+
+    Who calls puts the state back. Without an optimizer no gradients are shown.
+    """
     if program.optimizer is None:
         loss, metrics = _training_step(program)(x, y)
         return loss, {}, metrics
     # a tf.function would keep what it was traced with: the step that trains must not be traced here
-    with _functions_run_eagerly(), noting(program.optimizer) as given:
+    with _functions_run_eagerly(), noting(program.optimizer, updating=True) as given:
         loss, metrics = _training_step(program)(x, y)
     return loss, _gradients_by_name(program, given), metrics
 

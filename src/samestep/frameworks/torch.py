@@ -26,7 +26,8 @@ GAPS = {
     "gradients": "a step(x, y) without an optimizer shows only its loss: gradients and update are judged within the whole step",
     "update": "of a step without an optimizer or with several, and of LBFGS, it is judged within the whole step",
     "NAdam": "its product of momenta is known where no scheduler changes them",
-    "LBFGS": "its update evaluates the loss several times and is judged within the whole step",
+    "LBFGS": "its update evaluates the loss several times and is judged within the whole step; what a step of the program's own "
+    "computes after it is seen as if it had not been",
     "generators": "those of PyTorch and of modules' attributes are put back, not those of NumPy or Python",
 }
 """What this adapter cannot observe, and why."""

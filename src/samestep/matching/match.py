@@ -255,7 +255,7 @@ class _Match:
         sides, task = self.sides, self.task
         judges: dict[str, Callable[[], Judged]] = {
             "forward": lambda: stages.judge_forward(moments),
-            "loss": lambda: stages.judge_loss(moments),
+            "loss": lambda: stages.judge_loss(sides, moments),
             "gradients": lambda: stages.judge_gradients(sides, moments),
             "update": lambda: stages.judge_update(sides, moments),
             "slots": lambda: stages.judge_slots(sides, moments),

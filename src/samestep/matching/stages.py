@@ -155,9 +155,11 @@ def judge_forward(moments: Sequence[Moment]) -> Judged:
     )
 
 
-def judge_loss(moments: Sequence[Moment]) -> Judged:
+def judge_loss(sides: Sides, moments: Sequence[Moment]) -> Judged:
     """The loss of one batch."""
-    return judge("loss", _compare_all("loss", [("loss", "loss")], [(m.step, m.passes) for m in moments]))
+    compared = _compare_all("loss", [("loss", "loss")], [(m.step, m.passes) for m in moments])
+    whole = "as the whole step returns it, which may have updated some parameters by then"
+    return judge("loss", compared, whole if sides.lacking("update") else "")
 
 
 def judge_gradients(sides: Sides, moments: Sequence[Moment]) -> Judged:
