@@ -1082,3 +1082,25 @@ def test_a_step_of_two_optimizers_is_observed_as_it_goes_on_from_what_the_first_
     seen = worker.ask("gradients", x=X[:16], y=Y[:16])
     assert_same_bits(before, worker.ask("state"), "gradients")
     assert seen["loss"] == np.float32(worker.ask("train", batch_size=16, steps=1)["running_loss"][0])
+
+
+class Deeper(nn.Module):
+    """Layers one after the other, of which some may be left out."""
+
+    def __init__(self, *without):
+        super().__init__()
+        torch.manual_seed(1)
+        self.first, self.drop, self.second = nn.Linear(6, 8), nn.Dropout(0.3), nn.Linear(8, 7)
+        self.norm, self.head = nn.LayerNorm(7, elementwise_affine=False), nn.Linear(7, 3)
+        self.order = [name for name in ("first", "drop", "second", "norm", "head") if name not in without]
+
+    def forward(self, x):
+        for name in self.order:
+            x = getattr(self, name)(x)
+        return x
+
+
+@pytest.mark.parametrize(("left", "right", "name"), [([], ["drop"], "drop"), (["norm"], [], "norm")])
+def test_a_layer_that_the_other_side_lacks_is_named_itself_and_not_the_next_one(left, right, name):
+    result = compare(built(sgd(), partial(Deeper, *left)), built(sgd(), partial(Deeper, *right)), DATA, steps=1)
+    assert first_difference(result) == ("forward", name)

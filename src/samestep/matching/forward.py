@@ -28,8 +28,7 @@ def compare_forward(
 ) -> list[Comparison]:
     """Compare the outputs in one mode; where they differ, name the first layer that has no twin.
 
-    layers: how both sides' layers react, looked at only then. The side with fewer tensors is walked along, since the
-    other may only be made of smaller parts.
+    layers: how both sides' layers react, looked at only then.
     """
     outputs = _compare_outputs(left, right, mode, step)
     if all(c.times_floor < floor.ROUNDING for c in outputs):
@@ -91,20 +90,42 @@ def _quick(left: Reaction, key: str, other: Array) -> float:
 def _culprit(left: Reaction, right: Reaction, step: int) -> Comparison | None:
     """The first layer that differs: the first tensor without a twin where the other side has one without a twin too.
 
-    Walked along is the side with fewer tensors, and only what lies between the same twins on both sides is compared.
+    Only what lies between the same twins on both sides is compared. Where nothing there can be its twin, the other side may
+    lack the layer and go on with what the layer was given: it is compared with that, if that is of the same size and nothing
+    after it agrees.
     """
     left.grow(floor.DRAWS)
     keys = list(left.seen), list(right.seen)
     found = twins.find(left.seen, right.seen, lambda key, array: _quick(left, key, array), floor.ROUNDING)
-    coarser = 0 if len(keys[0]) <= len(keys[1]) else 1
-    links = {(t.left, t.right)[coarser]: (t.left, t.right)[1 - coarser] for t in found}
-    for key in keys[coarser]:
+    side = _walked(*keys)
+    walked, facing = keys[side], keys[1 - side]
+    links = {(t.left, t.right)[side]: (t.left, t.right)[1 - side] for t in found}
+
+    def nearest(key: str, others: list[str]) -> list[tuple[str, str]]:
+        return _nearest(left, right, [(key, o) if side == 0 else (o, key) for o in others])
+
+    for place, key in enumerate(walked):
         if key in links or any(_contains(container, key) for container in links):
             continue
-        others = _between(keys[coarser], keys[1 - coarser], links, key)
-        for pair in _nearest(left, right, [(key, o) if coarser == 0 else (o, key) for o in others]):
+        agreed = any(later in links for later in walked[place:])
+        given = [] if agreed else _given(walked[:place], links)
+        for pair in nearest(key, _between(walked, facing, links, key)) or nearest(key, given):
             return _compare_twins(left, right, *pair, name=key, step=step)
     return None
+
+
+def _walked(left: list[str], right: list[str]) -> int:
+    """The side whose layers are gone through: that of fewer tensors, as the other may only be made of smaller parts.
+
+    Unless the other one has all the same layers and some more, which are then what the side of fewer lacks.
+    """
+    fewer = 0 if len(left) <= len(right) else 1
+    return 1 - fewer if set((left, right)[fewer]) < set((left, right)[1 - fewer]) else fewer
+
+
+def _given(before: list[str], links: dict[str, str]) -> list[str]:
+    """The other side's twin of the last tensor before this one that has one: what a layer that it lacks would be given."""
+    return [links[key] for key in before if key in links][-1:]
 
 
 def _contains(container: str, key: str) -> bool:
