@@ -8,13 +8,13 @@ one change, and says in EXPECTED, as "stage" or "stage: part of a name", where i
 correct port is called different, a mutant is not found at its place, or a match fails.
 """
 
-import argparse
-import ast
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import matching
+from matching import constants, first_line
 
 import samestep
 
@@ -35,12 +35,12 @@ class Pair:
     @property
     def mutants(self) -> dict[Path, str]:
         """Each changed program, and where it has to be found."""
-        return {path: constant(path, "EXPECTED") for path in sorted(self.folder.glob("mutant*.py"))}
+        return {path: constants(path)["EXPECTED"] for path in sorted(self.folder.glob("mutant*.py"))}
 
     def compare(self, right: Path, seed: int) -> samestep.MatchResult:
         """The left program against this right one, over two epochs of which each ends in a partial batch."""
-        data = f"{ZOO / 'data.py'}:{constant(self.folder / 'left.py', 'DATA')}"
-        return samestep.match(str(self.folder / "left.py"), str(right), data=data, batch_size=16, epochs=2, seed=seed)
+        data = f"{ZOO / 'data.py'}:{constants(self.folder / 'left.py')['DATA']}"
+        return matching.match(str(self.folder / "left.py"), str(right), data, seed)
 
     def line(self) -> str:
         """The pair as a line of the docs' table: frameworks, what it is, and its mutants with where they are found."""
@@ -62,23 +62,7 @@ class Row:
 def pairs(names: list[str]) -> list[Pair]:
     """The pairs of these names, or all; SystemExit for a name that is none."""
     known = {path.parent.name: Pair(path.parent) for path in sorted(ZOO.glob("*/left.py"))}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        sys.exit(f"no pair is called {unknown[0]}. There are: {', '.join(known)}")
-    return [known[name] for name in names or known]
-
-
-def constant(path: Path, name: str) -> str:
-    """A string that a program file assigns to a name, read without running the file."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]:
-            return str(ast.literal_eval(node.value))
-    raise ValueError(f"{path}: no {name} = …")
-
-
-def first_line(path: Path) -> str:
-    """What a program file says that it is, without the full stop."""
-    return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n\n")[0].rstrip(".")
+    return [known[name] for name in matching.chosen(names, known, "pair")]
 
 
 def at_its_place(result: samestep.MatchResult, expected: str) -> bool:
@@ -120,11 +104,7 @@ def attempted(
     start: str, match: Callable[[], samestep.MatchResult], row: Callable[[samestep.MatchResult, float], Row]
 ) -> Row:
     """The row of a match, or of the error that it ended with, shown at once."""
-    began = time.monotonic()
-    try:
-        made = row(match(), time.monotonic() - began)
-    except Exception as error:
-        made = Row(f"{type(error).__name__}: {error}", good=False)
+    made = matching.attempted(match, row, lambda error: Row(error, good=False))
     print(start + made.text, flush=True)
     return made
 
@@ -145,16 +125,14 @@ def rows(chosen: list[Pair], seeds: list[int], with_mutants: bool) -> Iterator[t
 
 def main() -> int:
     """Run what is asked for, and print the table with its summary."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="pairs; all if none is named")
-    parser.add_argument("--seeds", default="0", help="seeds of initial weights, with commas between them")
+    parser = matching.parser(__doc__, "pairs")
     parser.add_argument("--mutants", action="store_true", help="run the mutants too")
     parser.add_argument("--list", action="store_true", help="only print what pairs and mutants there are")
     asked = parser.parse_args()
     if asked.list:
         print("\n".join(pair.line() for pair in pairs(asked.names)))
         return 0
-    made = list(rows(pairs(asked.names), [int(seed) for seed in asked.seeds.split(",")], asked.mutants))
+    made = list(rows(pairs(asked.names), asked.seeds, asked.mutants))
     ports, mutants = ([row for kind, row in made if kind == wanted] for wanted in ("port", "mutant"))
     same = sum(row.verdict in ("identical", "rounding") for row in ports)
     print(f"\n{len(ports)} matches of correct ports: {same} called the same, ", end="")
