@@ -114,10 +114,11 @@ def likeliest_first(variants: Sequence[Variant], declared: Iterable[str]) -> lis
 def fit(variant: Variant, evidence: Evidence, declared: Mapping[str, float]) -> Fit | None:
     """The variant with the numbers that reproduce what was seen, as round as they can be; None if none do."""
     starts = [{name: declared.get(name, usual) for name, usual in variant.numbers.items()}, dict(variant.numbers)]
-    refined = [_refined(variant, evidence, start) for start in starts]
-    best = min(refined, key=lambda numbers: _times(variant, evidence, numbers))
-    if not _times(variant, evidence, best) < floor.ROUNDING:
+    refined = (_refined(variant, evidence, start) for start in starts)
+    best = next((numbers for numbers in refined if _times(variant, evidence, numbers) < floor.ROUNDING), None)
+    if best is None:
         return None
+    best = _rounded_together(variant, evidence, best)
     for name in best:
         best = _rounded(variant, evidence, best, name, [declared[name]] if name in declared else [])
     return Fit(variant, best, _times(variant, evidence, best))
@@ -195,6 +196,15 @@ def _rounded(
     for value in (*_round_values(numbers[name], 1, 4), *likely, *_round_values(numbers[name], 5, 6)):
         changed = {**numbers, name: value}
         if value == numbers[name] or _times(variant, evidence, changed) < floor.ROUNDING:
+            return changed
+    return numbers
+
+
+def _rounded_together(variant: Variant, evidence: Evidence, numbers: dict[str, float]) -> dict[str, float]:
+    """All numbers with the same few digits, since one that is off can make up for another."""
+    for digits in range(1, 5):
+        changed = {name: float(f"{value:.{digits}g}") for name, value in numbers.items()}
+        if _times(variant, evidence, changed) < floor.ROUNDING:
             return changed
     return numbers
 

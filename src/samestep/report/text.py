@@ -25,6 +25,8 @@ SENTENCES: dict[Verdict, str] = {
     "undecided": "no difference is proved, but not everything could be compared.",
 }
 PLAIN_WIDTH = 110
+MOST_EPOCHS = 12
+"""Rows of the table of epochs."""
 
 
 def show(report: RenderableType) -> None:
@@ -144,7 +146,7 @@ def _epochs(epochs: tuple[Epoch, ...]) -> Table:
     for name in epochs[0].left:
         for heading in (f"{name} left", "right", "± spread"):
             table.add_column(heading, justify="right")
-    for row in epochs:
+    for row in _spread(epochs):
         cells = (
             cell
             for name in row.left
@@ -152,6 +154,12 @@ def _epochs(epochs: tuple[Epoch, ...]) -> Table:
         )
         table.add_row(str(row.epoch), *cells)
     return table
+
+
+def _spread(epochs: tuple[Epoch, ...]) -> list[Epoch]:
+    """The epochs, or as many as a screen holds, from the first to the last; the JSON has them all."""
+    count = min(len(epochs), MOST_EPOCHS)
+    return [epochs[round(number * (len(epochs) - 1) / max(count - 1, 1))] for number in range(count)]
 
 
 def _mean(value: float | None) -> str:

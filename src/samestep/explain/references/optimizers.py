@@ -218,11 +218,11 @@ def _choices(**options: Sequence[Any]) -> list[dict[str, Any]]:
 def _variants() -> Iterator[tuple[str, Rule, dict[str, Any], dict[str, float]]]:
     """(algorithm, rule, choices, numbers with usual values), the simplest first."""
     plain = {"momentum_form": RATE_OUTSIDE, "nesterov": False, "first_undampened": False}
-    fixed = {"dampening": 0.0, "momentum": 0.0}
-    yield "SGD", sgd, {**plain, **fixed}, {"learning_rate": 0.01}
+    still = {"dampening": 0.0, "momentum": 0.0}
+    yield "SGD", sgd, {**plain, **still}, {"learning_rate": 0.01}
     for choices in _choices(momentum_form=FORMS, nesterov=(False, True)):
         numbers = {"learning_rate": 0.01, "momentum": 0.9}
-        yield "SGD", sgd, {**plain, **fixed, **choices}, numbers
+        yield "SGD", sgd, {**plain, **still, **choices}, numbers
     for first in (True, False):
         numbers = {"learning_rate": 0.01, "momentum": 0.9, "dampening": 0.1}
         yield "SGD", sgd, {**plain, "first_undampened": first}, numbers
@@ -236,10 +236,10 @@ def _variants() -> Iterator[tuple[str, Rule, dict[str, Any], dict[str, float]]]:
         epsilon_place=ROOTS, centered=(False, True), momentum_form=FORMS, initial_accumulator=(0.0, 1.0)
     ):
         yield "RMSprop", rmsprop, choices, RMSPROP
-    for place in ROOTS:
-        numbers = {"learning_rate": 0.01, "epsilon": 1e-7, "initial_accumulator": 0.1}
-        yield "Adagrad", adagrad, {"epsilon_place": place, "lr_decay": 0.0}, numbers
-        yield "Adagrad", adagrad, {"epsilon_place": place}, {**numbers, "lr_decay": 0.01}
+    for place, initial, decay in product(ROOTS, ({}, {"initial_accumulator": 0.1}), ({}, {"lr_decay": 0.01})):
+        numbers = {"learning_rate": 0.01, "epsilon": 1e-7, **initial, **decay}
+        fixed = {"initial_accumulator": 0.0, "lr_decay": 0.0}
+        yield "Adagrad", adagrad, {**fixed, "epsilon_place": place}, numbers
     yield "Adadelta", adadelta, {}, {"learning_rate": 1.0, "rho": 0.95, "epsilon": 1e-7}
     yield "Lion", lion, {}, {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.99}
     numbers = {"learning_rate": 1e-3, "initial_accumulator": 0.1, "l1": 0.0, "l2": 0.0}
