@@ -236,8 +236,10 @@ def _variants() -> Iterator[tuple[str, Rule, dict[str, Any], dict[str, float]]]:
         epsilon_place=ROOTS, centered=(False, True), momentum_form=FORMS, initial_accumulator=(0.0, 1.0)
     ):
         yield "RMSprop", rmsprop, choices, RMSPROP
-    for place, initial, decay in product(ROOTS, ({}, {"initial_accumulator": 0.1}), ({}, {"lr_decay": 0.01})):
-        numbers = {"learning_rate": 0.01, "epsilon": 1e-7, **initial, **decay}
+    for place, found in product(
+        ROOTS, ({}, {"initial_accumulator": 0.1}, {"initial_accumulator": 0.1, "lr_decay": 0.01})
+    ):
+        numbers = {"learning_rate": 0.01, "epsilon": 1e-7, **found}
         fixed = {"initial_accumulator": 0.0, "lr_decay": 0.0}
         yield "Adagrad", adagrad, {**fixed, "epsilon_place": place}, numbers
     yield "Adadelta", adadelta, {}, {"learning_rate": 1.0, "rho": 0.95, "epsilon": 1e-7}
@@ -270,7 +272,7 @@ ACTING = {
 
 def variants(decays: bool) -> list[Variant]:
     """Every way to update with unclipped gradients; decays: whether weights move without a gradient."""
-    forms = list(DECAYS.items()) if decays else [("", ("", 0.0))]
+    forms = [("", ("", 0.0)), *(DECAYS.items() if decays else ())]
     found = []
     for (name, rule, choices, numbers), (form, (setting, usual)) in product(_variants(), forms):
         made = {"clipping": "", "weight_decay_form": form, **choices}
