@@ -16,6 +16,39 @@ LINEAR = "from samestep_numpy import Program\ndef build():\n    return Program({
 """A program of the plugin in plugins/samestep-numpy, a framework small enough for all that is around frameworks."""
 
 
+SLOWEST_FIRST = (
+    "test_keras_programs.py",
+    "test_tensorflow1_programs.py",
+    "test_mutations.py",
+    "test_conformance.py",
+    "test_tf_keras_programs.py",
+    "test_keras_backends.py",
+    "test_correct_twins.py",
+    "test_torch_programs.py",
+    "test_jax_programs.py",
+    "test_pytensor_programs.py",
+    "test_shared_randomness.py",
+    "test_docs.py",
+    "test_tensorflow_programs.py",
+    "test_observation.py",
+    "test_worker.py",
+    "test_bad_input.py",
+)
+"""Files in the order in which two processes take them, so that both are done at about the same time."""
+
+
+def pytest_configure(config):
+    """pytest-xdist would begin with the files of many tests, whatever they cost."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    """Files that take long come first."""
+    place = {name: number for number, name in enumerate(SLOWEST_FIRST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
 @pytest.fixture
 def program(tmp_path):
     """Writes a program file and returns its path."""
