@@ -1,6 +1,7 @@
 """Keras programs as people write them: correct twins agree, and each mutant is found in the stage that it alters."""
 
 import warnings
+from functools import cache
 
 import keras
 import numpy as np
@@ -10,7 +11,10 @@ from keras import callbacks, layers
 from keras.optimizers import SGD, Adam, AdamW, Lamb, Lion, Nadam, RMSprop, schedules
 
 import keras_backend_checks
-from programs.in_process import InProcess, compare, first_difference, stage_apart
+from programs import either_keras
+from programs.either_keras import DATA, SEQUENCES, TOKENS, WEIGHTS, X, Y, weights_of_rows
+from programs.in_process import InProcess, compare, first_difference, kept, stage_apart
+from programs.looking import assert_trains_on_as_if_nobody_had_looked
 from samestep.errors import ProgramError
 from samestep.frameworks import keras as adapter
 from samestep.frameworks.keras import Program
@@ -19,15 +23,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Gradients do not exist"),  # Keras warns of an unused layer, as it should
     pytest.mark.filterwarnings("ignore:__array__ implementation"),  # Keras's own convert_to_numpy, with NumPy 2
 ]
-rng = np.random.default_rng(0)
-X = rng.normal(size=(56, 6)).astype(np.float32)
-Y = (X[:, 0] > 0) + (X[:, 1] > 0).astype(np.int64)
-DATA = (X, Y)
 BINARY = (X, (Y > 0).astype(np.float32).reshape(-1, 1))
 ONE_HOT = (X, np.eye(3, dtype=np.float32)[Y])
-TOKENS = (rng.integers(0, 9, size=(56, 5)), Y)
-SEQUENCES = (X.reshape(-1, 3, 2), Y)
-WEIGHTS = {0: 1.0, 1: 2.0, 2: 0.5}
 
 
 def compiled(model, optimizer=None, loss="sparse_categorical_crossentropy", metrics=("accuracy",), **options):
@@ -36,6 +33,7 @@ def compiled(model, optimizer=None, loss="sparse_categorical_crossentropy", metr
     return model
 
 
+@kept
 def dense(*between, optimizer=None, regularizer=None, units=3, activation="softmax", **options):
     first = layers.Dense(8, activation="relu", kernel_regularizer=regularizer)
     last = layers.Dense(units, activation=activation)
@@ -48,31 +46,21 @@ def functional():
     return compiled(keras.Model(inputs, layers.Softmax()(layers.Dense(3)(hidden))))
 
 
-class Subclassed(keras.Model):
-    """Made in another order than called, not built before data, and with a layer that the loss does not depend on."""
-
-    def __init__(self, activation="relu", unused=False):
-        super().__init__()
-        self.last = layers.Dense(3, activation="softmax")
-        self.first = layers.Dense(8, activation=activation)
-        self.unused = layers.Dense(2) if unused else None
-
-    def call(self, x, training=False):
-        if self.unused is not None:
-            self.unused(x)
-        return self.last(self.first(x))
+Subclassed = either_keras.subclassed(keras)
 
 
 def without_input():
     return compiled(keras.Sequential([layers.Dense(8, activation="relu"), layers.Dense(3, activation="softmax")]))
 
 
+@kept
 def nested():
     inner = keras.Sequential([keras.Input((6,)), layers.Dense(6, activation="tanh")])
     inputs = keras.Input((6,))
     return compiled(keras.Model(inputs, layers.Dense(3, activation="softmax")(inner(inner(inputs)))))
 
 
+@kept
 def shared(times=2):
     layer, inputs = layers.Dense(6, activation="tanh"), keras.Input((6,))
     hidden = inputs
@@ -81,6 +69,7 @@ def shared(times=2):
     return compiled(keras.Model(inputs, layers.Dense(3, activation="softmax")(hidden)))
 
 
+@kept
 def normalised(layer=layers.BatchNormalization, momentum=0.9, epsilon=1e-3):
     return dense(layer(momentum=momentum, epsilon=epsilon))
 
@@ -97,31 +86,13 @@ class Noise(layers.Layer):
         return inputs + 0.1 * keras.random.normal(keras.ops.shape(inputs)) if training else inputs
 
 
-class OwnStep(keras.Model):
-    clip = None
-
-    def train_step(self, data):
-        x, y = data
-        with tf.GradientTape() as tape:
-            predicted = self(x, training=True)
-            loss = self.compute_loss(x=x, y=y, y_pred=predicted)
-        gradients = tape.gradient(loss, self.trainable_variables)
-        if self.clip:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.clip)
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
-        for metric in self.metrics:
-            metric.update_state(loss) if metric.name == "loss" else metric.update_state(y, predicted)
-        return {metric.name: metric.result() for metric in self.metrics}
+def logs(model, x, y, predicted, loss):
+    for metric in model.metrics:
+        metric.update_state(loss) if metric.name == "loss" else metric.update_state(y, predicted)
+    return {metric.name: metric.result() for metric in model.metrics}
 
 
-class Clipping(OwnStep):
-    clip = 0.1
-
-
-class DecoratedStep(OwnStep):
-    @tf.function
-    def train_step(self, data):
-        return super().train_step(data)
+STEPS = either_keras.own_steps(keras, logs)
 
 
 class Reversed(keras.Model):
@@ -136,15 +107,8 @@ class Reversed(keras.Model):
         return {"loss": loss}
 
 
-class Withholding(keras.Model):
-    def train_step(self, data):
-        return {"loss": self.compute_loss(x=data[0], y=data[1], y_pred=self(data[0], training=True))}
-
-
 def stepping(cls, **options):
-    inputs = keras.Input((6,))
-    outputs = layers.Dense(3, activation="softmax")(layers.Dense(8, activation="relu")(inputs))
-    return compiled(cls(inputs, outputs), **options)
+    return compiled(either_keras.stepping(keras, cls), **options)
 
 
 def words(optimizer=None, declared=True):
@@ -153,12 +117,14 @@ def words(optimizer=None, declared=True):
     return compiled(keras.Sequential([*first, *last]), optimizer)
 
 
+@kept
 def frozen(trainable=False):
     model = dense()
     model.layers[0].trainable = trainable
     return compiled(model)
 
 
+@kept
 def scored(thresholds=200):
     scores = ["accuracy", keras.metrics.AUC(num_thresholds=thresholds, name="auc")]
     return dense(units=1, activation="sigmoid", loss="binary_crossentropy", metrics=scores)
@@ -185,16 +151,13 @@ def with_policy(policy):
         keras.config.set_dtype_policy(before)
 
 
+@cache
 def using(optimizer, *args, **settings):
-    return lambda: dense(optimizer=optimizer(*args, **settings))
+    return kept(lambda: dense(optimizer=optimizer(*args, **settings)))
 
 
 def decaying(staircase=False):
     return SGD(schedules.ExponentialDecay(0.1, 4, 0.9, staircase=staircase))
-
-
-def weights_of_rows(x, y):
-    return np.array([WEIGHTS[int(label)] for label in y])
 
 
 TWINS = {
@@ -210,8 +173,8 @@ TWINS = {
     "dropout": (lambda: dense(layers.Dropout(0.5, seed=1)), lambda: dense(layers.Dropout(0.5, seed=1))),
     "noise from the global generator": (lambda: dense(Noise()), lambda: dense(Noise())),
     "regularizer": (lambda: dense(regularizer="l2"), lambda: dense(regularizer=keras.regularizers.L2(0.01))),
-    "own train_step": (dense, lambda: stepping(OwnStep)),
-    "own train_step, decorated": (dense, lambda: stepping(DecoratedStep)),
+    "own train_step": (dense, lambda: stepping(STEPS.own)),
+    "own train_step, decorated": (dense, lambda: stepping(STEPS.decorated)),
     "own train_step, reversed": (lambda: dense(metrics=()), lambda: stepping(Reversed, metrics=())),
     "run_eagerly": (dense, lambda: dense(run_eagerly=True)),
     "jit_compile": (dense, lambda: dense(jit_compile=True)),
@@ -270,7 +233,7 @@ MUTANTS = {
     "batch normalisation in inference mode": (normalised, lambda: normalised(AlwaysInference), "forward"),
     "dropout rate": (lambda: dense(layers.Dropout(0.5, seed=1)), lambda: dense(layers.Dropout(0.4, seed=1)), "forward"),
     "regularizer": (lambda: dense(regularizer="l2"), lambda: dense(regularizer=keras.regularizers.L2(0.02)), "loss"),
-    "clipping in the train_step": (dense, lambda: stepping(Clipping), "gradients"),
+    "clipping in the train_step": (dense, lambda: stepping(STEPS.clipping), "gradients"),
     "thresholds of AUC": (scored, lambda: scored(20), "metrics", BINARY),
     "no class_weight": (fitted(class_weight=WEIGHTS), dense, "loss"),
     "no scheduler": (scheduled(lambda epoch: 0.01 * 0.5**epoch), dense, "schedule"),
@@ -333,7 +296,7 @@ def test_parameters_in_float64_are_trained_in_float64():
         worker = InProcess(dense, *DATA)
         seen = worker.ask("gradients", x=worker.session.x[:16], y=Y[:16])
         assert {g.dtype for g in seen["gradients"].values()} == {np.dtype(np.float64)}
-        assert stage_apart(dense, functional, DATA, tolerance=1e-12) is None
+        assert stage_apart(lambda: dense(), functional, DATA, tolerance=1e-12) is None
     finally:
         keras.config.set_floatx("float32")
         keras.config.set_dtype_policy("float32")
@@ -351,45 +314,7 @@ def averaging():
 
 @pytest.mark.parametrize("build", [busy, averaging])
 def test_observing_leaves_every_variable_its_bits_and_the_next_training_its_result(build):
-    ends = []
-    for asked in ({}, REQUESTS):
-        worker = InProcess(build, *DATA)
-        worker.ask("train", batch_size=16, steps=2)
-        before = worker.ask("state")
-        for do, arguments in asked.items():
-            worker.ask(do, **arguments)
-            assert_bit_equal(before, worker.ask("state"), do)
-        if asked:
-            update_and_move_the_settings_and_back(worker)
-            assert_bit_equal(before, worker.ask("state"), "update or settings")
-        worker.ask("train", batch_size=16, steps=6)
-        ends.append(worker.ask("state"))
-    assert_bit_equal(*ends, "training")
-
-
-REQUESTS = {
-    "forward": {"x": X[:16], "training": True},
-    "gradients": {"x": X[:16], "y": Y[:16]},
-    "step": {"x": X[:16], "y": Y[:16]},
-    "evaluate": {"rows": 40, "batch_size": 16},
-    "batches": {"batch_size": 16, "epochs": 2},
-    "rates": {"steps": [0, 5, 50]},
-}
-
-
-def update_and_move_the_settings_and_back(worker):
-    given = worker.ask("gradients", x=X[:16], y=Y[:16])["gradients"]
-    settings = worker.ask("settings")
-    worker.ask("settings", values={name: 1.5 * entry["value"] for name, entry in settings.items()})
-    worker.ask("update", gradients=given, x=X[:16], y=Y[:16])
-    worker.ask("settings", values={name: entry["value"] for name, entry in settings.items()})
-    assert worker.ask("settings") == settings
-
-
-def assert_bit_equal(one, other, after):
-    for group, entries in one.items():
-        for (name, value), twin in zip(entries.items(), other[group].values(), strict=True):
-            assert value.tobytes() == twin.tobytes(), f"{group} {name} changed by {after}"
+    assert_trains_on_as_if_nobody_had_looked(lambda: InProcess(build, *DATA), *DATA)
 
 
 def test_two_observations_of_one_state_draw_the_same_masks():
@@ -407,34 +332,16 @@ def test_training_is_fit_bit_for_bit():
         keras.utils.set_random_seed(1)
         return dense(layers.Dropout(0.5), steps_per_execution=4)
 
-    plain = build()
-    plain.fit(X, Y, batch_size=16, epochs=2, shuffle=True, verbose=0)
-    watched = adapter.load(Program(build(), fit={"shuffle": True}), X[:2])
-    curve = adapter.train(watched, X, Y, 16, 2, None, lambda done, total: None)["running_loss"]
-    assert len(curve) == 8
-    assert np.isfinite(curve).all()
-    for one, other in zip(plain.weights, watched.model.weights, strict=True):
-        assert one.numpy().tobytes() == other.numpy().tobytes()
+    either_keras.assert_training_is_fit_bit_for_bit(adapter, build)
 
 
 def test_the_data_stage_sees_the_batches_that_fit_feeds():
-    fed = []
-
-    class Spy(keras.Model):
-        def train_step(self, data):
-            fed.append((data[0].numpy(), data[1].numpy()))
-            return super().train_step(data)
-
-    model = stepping(Spy, run_eagerly=True)
+    spy, fed = either_keras.spying(keras)
+    model = stepping(spy, run_eagerly=True)
     program = adapter.load(Program(model, fit={"class_weight": WEIGHTS}), X[:2])
-    seen = []
-    adapter.batches(program, X, Y, 16, 1, lambda epoch, x, y: seen.append((x, y)))
-    assert fed == []
-    model.fit(X, Y, batch_size=16, shuffle=False, verbose=0)
-    assert len(seen) == len(fed) == 4
-    for (x, y), (fed_x, fed_y) in zip(seen, fed, strict=True):
-        np.testing.assert_array_equal(x, fed_x)
-        np.testing.assert_array_equal(y, fed_y)
+    either_keras.assert_the_data_stage_sees_what_is_fed(
+        adapter, program, fed, lambda: model.fit(X, Y, batch_size=16, shuffle=False, verbose=0)
+    )
 
 
 @pytest.mark.parametrize(
@@ -482,6 +389,6 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(name):
 
 
 def test_a_train_step_that_withholds_gradients_is_refused_with_their_number():
-    worker = InProcess(lambda: stepping(Withholding), *DATA)
+    worker = InProcess(lambda: stepping(STEPS.withholding), *DATA)
     with warnings.catch_warnings(), pytest.raises(ProgramError, match="gave its optimizer 0 gradients"):
         worker.ask("gradients", x=X[:16], y=Y[:16])

@@ -3,14 +3,15 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 import tf_keras
 from keras.optimizers import schedules as schedules3
 from tf_keras import callbacks, layers
 from tf_keras import optimizers as new
 from tf_keras.optimizers import SGD, Adam, Nadam, RMSprop, legacy, schedules
 
-from programs.in_process import InProcess, compare, first_difference, stage_apart
+from programs import either_keras
+from programs.either_keras import DATA, IMAGES, SEQUENCES, TOKENS, WEIGHTS, X, Y, weights_of_rows
+from programs.in_process import InProcess, compare, first_difference, kept, stage_apart
 from programs.looking import assert_trains_on_as_if_nobody_had_looked
 from samestep.errors import ProgramError
 from samestep.frameworks import adapter_for
@@ -24,14 +25,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Gradients do not exist"),  # Keras warns of an unused layer, as it should
 ]
 rng = np.random.default_rng(0)
-X = rng.normal(size=(56, 6)).astype(np.float32)
-Y = (X[:, 0] > 0) + (X[:, 1] > 0).astype(np.int64)
-DATA = (X, Y)
-TOKENS = (rng.integers(0, 9, size=(56, 5)), Y)
-SEQUENCES = (X.reshape(-1, 3, 2), Y)
-IMAGES = (rng.normal(size=(56, 6, 6, 2)).astype(np.float32), Y)
 TWO = ({"a": X[:, :4], "b": X[:, 4:]}, {"left": Y, "right": X[:, :1]})
-WEIGHTS = {0: 1.0, 1: 2.0, 2: 0.5}
 
 
 def compiled(model, optimizer=None, loss="sparse_categorical_crossentropy", metrics=("accuracy",), **options):
@@ -39,6 +33,7 @@ def compiled(model, optimizer=None, loss="sparse_categorical_crossentropy", metr
     return model
 
 
+@kept
 def dense(*between, k=tf_keras, optimizer=None, regularizer=None, **options):
     first = k.layers.Dense(8, activation="relu", kernel_regularizer=regularizer)
     stack = [k.Input((6,)), first, *between, k.layers.Dense(3, activation="softmax")]
@@ -74,54 +69,14 @@ def normalised(k, momentum=0.9, **options):
     return dense(k.layers.BatchNormalization(momentum=momentum), k=k, **options)
 
 
-class OwnStep(tf_keras.Model):
-    clip = None
-
-    def train_step(self, data):
-        x, y = data
-        with tf.GradientTape() as tape:
-            predicted = self(x, training=True)
-            loss = self.compute_loss(x=x, y=y, y_pred=predicted)
-        gradients = tape.gradient(loss, self.trainable_variables)
-        if self.clip:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.clip)
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
-        return self.compute_metrics(x, y, predicted, None)
-
-
-class Clipping(OwnStep):
-    clip = 0.1
-
-
-class DecoratedStep(OwnStep):
-    @tf.function
-    def train_step(self, data):
-        return super().train_step(data)
-
-
-class Withholding(tf_keras.Model):
-    def train_step(self, data):
-        return {"loss": self.compute_loss(data[0], data[1], self(data[0], training=True))}
-
-
-class Subclassed(tf_keras.Model):
-    """Made in another order than called, not built before data, and with a layer that the loss does not depend on."""
-
-    def __init__(self):
-        super().__init__()
-        self.last = layers.Dense(3, activation="softmax")
-        self.first = layers.Dense(8, activation="relu")
-        self.unused = layers.Dense(2)
-
-    def call(self, x, training=False):
-        self.unused(x)
-        return self.last(self.first(x))
+STEPS = either_keras.own_steps(
+    tf_keras, lambda model, x, y, predicted, loss: model.compute_metrics(x, y, predicted, None)
+)
+Subclassed = either_keras.subclassed(tf_keras)
 
 
 def stepping(cls, **options):
-    inputs = tf_keras.Input((6,))
-    outputs = layers.Dense(3, activation="softmax")(layers.Dense(8, activation="relu")(inputs))
-    return compiled(cls(inputs, outputs), **options)
+    return compiled(either_keras.stepping(tf_keras, cls), **options)
 
 
 def frozen_after_compile():
@@ -153,10 +108,6 @@ def falling():
     return callbacks.LearningRateScheduler(lambda epoch: 0.01 * 0.5**epoch)
 
 
-def weights_of_rows(x, y):
-    return np.array([WEIGHTS[int(label)] for label in y])
-
-
 TWINS = {
     "batch normalisation": (lambda: normalised(tf_keras), lambda: normalised(keras)),
     "convolution": (lambda: convolved(tf_keras), lambda: convolved(keras), IMAGES),
@@ -164,11 +115,11 @@ TWINS = {
     "embedding": (lambda: words(tf_keras), lambda: words(keras), TOKENS),
     "regularizer": (lambda: dense(regularizer="l2"), lambda: dense(k=keras, regularizer="l2")),
     "two inputs and outputs by name": (lambda: two_of_each(tf_keras), lambda: two_of_each(keras), TWO),
-    "own train_step, decorated": (lambda: dense(steps_per_execution=4), lambda: stepping(DecoratedStep)),
+    "own train_step, decorated": (lambda: dense(steps_per_execution=4), lambda: stepping(STEPS.decorated)),
     "run_eagerly": (dense, lambda: dense(run_eagerly=True)),
     "subclassed with an unused layer": (
-        lambda: compiled(Subclassed()),
-        lambda: compiled(Subclassed(), jit_compile=True),
+        lambda: compiled(Subclassed(unused=True)),
+        lambda: compiled(Subclassed(unused=True), jit_compile=True),
     ),
     "frozen after compile": (dense, frozen_after_compile),
     "class_weight and sample_weight": (
@@ -199,7 +150,7 @@ MUTANTS = {
         "buffers",
     ),
     "regularizer": (lambda: dense(regularizer="l2"), lambda: dense(k=keras, regularizer="l1"), "loss"),
-    "clipping in the train_step": (dense, lambda: stepping(Clipping), "gradients"),
+    "clipping in the train_step": (dense, lambda: stepping(STEPS.clipping), "gradients"),
     "weight of a loss": (lambda: two_of_each(tf_keras), lambda: two_of_each(keras, 0.25), "loss", TWO),
     "no class_weight": (lambda: Program(dense(), fit={"class_weight": WEIGHTS}), dense, "loss"),
     "shuffled": (dense, lambda: Program(dense(), fit={"shuffle": True}), "data"),
@@ -306,15 +257,7 @@ def test_training_is_fit_bit_for_bit():
         tf_keras.utils.set_random_seed(1)
         return dense(layers.Dropout(0.5), steps_per_execution=2)
 
-    plain = build()
-    plain.fit(X, Y, batch_size=16, epochs=2, shuffle=True, verbose=0)
-    tf_keras.utils.set_random_seed(1)
-    watched = adapter.load(Program(build(), fit={"shuffle": True}), X[:2])
-    curve = adapter.train(watched, X, Y, 16, 2, None, lambda done, total: None)["running_loss"]
-    assert len(curve) == 8
-    assert np.isfinite(curve).all()
-    for one, other in zip(plain.weights, watched.model.weights, strict=True):
-        assert one.numpy().tobytes() == other.numpy().tobytes()
+    either_keras.assert_training_is_fit_bit_for_bit(adapter, build)
 
 
 def own_batches(x, y, batch_size, epoch):
@@ -324,26 +267,15 @@ def own_batches(x, y, batch_size, epoch):
 
 @pytest.mark.parametrize("pipeline", [None, own_batches])
 def test_the_data_stage_sees_the_batches_that_fit_feeds(pipeline):
-    fed = []
-
-    class Spy(tf_keras.Model):
-        def train_step(self, data):
-            fed.append((data[0].numpy(), data[1].numpy()))
-            return super().train_step(data)
-
-    program = adapter.load(Program(stepping(Spy, run_eagerly=True), batches=pipeline), X[:2])
-    seen = []
-    adapter.batches(program, X, Y, 16, 1, lambda epoch, x, y: seen.append((x, y)))
-    assert fed == []
-    adapter.train(program, X, Y, 16, 1, None, lambda done, total: None)
-    assert len(seen) == len(fed) == 4
-    for (x, y), (fed_x, fed_y) in zip(seen, fed, strict=True):
-        np.testing.assert_array_equal(x, fed_x)
-        np.testing.assert_array_equal(y, fed_y)
+    spy, fed = either_keras.spying(tf_keras)
+    program = adapter.load(Program(stepping(spy, run_eagerly=True), batches=pipeline), X[:2])
+    either_keras.assert_the_data_stage_sees_what_is_fed(
+        adapter, program, fed, lambda: adapter.train(program, X, Y, 16, 1, None, lambda done, total: None)
+    )
 
 
 def test_weights_are_listed_in_the_order_in_which_they_are_used():
-    described = InProcess(lambda: compiled(Subclassed()), *DATA).ask("describe")
+    described = InProcess(lambda: compiled(Subclassed(unused=True)), *DATA).ask("describe")
     assert [entry["shape"] for entry in described["parameters"]] == [[6, 2], [2], [6, 8], [8], [8, 3], [3]]
 
 
@@ -363,7 +295,7 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(name):
 
 
 def test_a_train_step_that_withholds_gradients_is_refused_with_their_number():
-    worker = InProcess(lambda: stepping(Withholding), *DATA)
+    worker = InProcess(lambda: stepping(STEPS.withholding), *DATA)
     with pytest.raises(ProgramError, match="gave its optimizer 0 gradients"):
         worker.ask("gradients", x=X[:16], y=Y[:16])
 

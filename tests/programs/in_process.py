@@ -76,12 +76,35 @@ def first_difference(result):
     return found and (found.stage, found.name)
 
 
+KEPT = {}
+"""By the function that builds it, and the data: a program that is put on the left again and again, and its start."""
+
+
+def kept(build):
+    """The function, marked: on the left of `stage_apart` its program is built and compiled once, for all that it meets."""
+    build.kept = True
+    return build
+
+
+def _at_its_start(build, data):
+    if not getattr(build, "kept", False):
+        return InProcess(build, *data)
+    if (build, id(data)) not in KEPT:
+        worker = InProcess(build, *data)
+        start = worker.ask("state")
+        del start["generators"]  # Keras's global one has another name each time; a kept program draws nothing
+        KEPT[build, id(data)] = worker, start, data
+    worker, start, _ = KEPT[build, id(data)]
+    worker.ask("state", values=start)
+    return worker
+
+
 def stage_apart(left, right, data, *, steps=(0, 3), batch_size=16, tolerance=1e-4):
     """The first stage in which two programs differ by more than a fixed tolerance, or None: much cheaper than `compare`.
 
     Looked at are the states after these numbers of the left program's own training steps.
     """
-    workers = [InProcess(build, *data) for build in (left, right)]
+    workers = [_at_its_start(left, data), InProcess(right, *data)]
     described = [worker.ask("describe") for worker in workers]
     aligned = [align(*(side[group] for side in described)) for group in ("parameters", "buffers")]
     if not all(alignment.complete for alignment in aligned):
