@@ -61,7 +61,7 @@ def test_a_graph_trains_as_its_twin_in_keras(compare, left, right):
 
 @pytest.mark.parametrize(("left", "right", "stage"), CHANGED)
 def test_one_thing_changed_is_found_in_its_stage(compare, left, right, stage):
-    result = compare(left, right)
+    result = compare(left, right, steps=3)
     assert result.verdict == "different"
     assert result.first_difference.stage == stage, result.first_difference
 
@@ -87,8 +87,8 @@ SAME = ("identical", "rounding")
 
 @pytest.fixture
 def compare(kept):
-    return lambda left, right: samestep.match(
-        f"{GRAPH}:{left}", f"{KERAS}:{right}", data=data(left), batch_size=8, steps=12
+    return lambda left, right, steps=12: samestep.match(
+        f"{GRAPH}:{left}", f"{KERAS}:{right}", data=data(left), batch_size=8, steps=steps
     )
 
 
