@@ -12,7 +12,9 @@ from samestep.errors import ProgramError
 from samestep.worker.parent import Worker
 
 SET_BACK = """
+import sys
 import keras
+sys.modules.pop("right", None)  # the program beside a mutant of the zoo, which another pair has too
 keras.utils.clear_session()
 keras.config.set_floatx("float32")
 """

@@ -4,7 +4,7 @@ from right import build as port
 from right import prepare  # noqa: F401
 from torch.nn import functional
 
-EXPECTED = "forward: MaxPool"
+EXPECTED = "forward: pool"
 
 
 def build():

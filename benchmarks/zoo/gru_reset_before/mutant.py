@@ -2,7 +2,7 @@
 
 from right import build as port
 
-EXPECTED = "forward: gru"
+EXPECTED = "forward: scan"
 
 
 def build(seed):
