@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from samestep.explain.case import Case, Explainer
+from samestep.explain.schedules import explain_schedule
 from samestep.explain.updates import explain_update
 from samestep.matching.judging import Judged
 from samestep.results import Cause
@@ -13,6 +14,7 @@ from samestep.results import Cause
 EXPLAINERS: Mapping[str, Explainer] = {
     "update": explain_update,
     "slots": explain_update,
+    "schedule": explain_schedule,
 }
 """Who looks for the causes of a stage's difference."""
 

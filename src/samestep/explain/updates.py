@@ -13,6 +13,7 @@ from samestep.explain.fitting import Evidence, Fit, differences, fits, likeliest
 from samestep.explain.fixes.optimizers import FORMS, optimizer_cause
 from samestep.explain.references import optimizers
 from samestep.explain.references.optimizers import Updates
+from samestep.explain.schedules import scheduled_apart
 from samestep.matching import floor
 from samestep.matching.judging import Comparison
 from samestep.matching.reaction import Reaction, watch_update
@@ -46,7 +47,9 @@ def explain_update(case: Case, worst: Comparison) -> Explanation:
         which = " nor ".join(name for name, fitting in zip(("left", "right"), found, strict=True) if not fitting)
         return Explanation(ruled_out=f"no known optimizer reproduces what the {which} one does")
     told = sorted(differences(*pair), key=lambda difference: difference[0] in FORMS)
-    if not told:
+    if scheduled_apart(case):  # which names the cause
+        told = [difference for difference in told if difference[0] != "learning_rate"]
+    elif not told:
         return Explanation(ruled_out="the same settings of a known optimizer reproduce both")
     return Explanation(tuple(optimizer_cause(case, difference, pair) for difference in told))
 
@@ -78,6 +81,7 @@ class _Probe:
 
     def evidence(self, exponents: tuple[float, float]) -> Evidence:
         """What updates the optimizer makes of gradients of these sizes."""
+        self.worker.ask("state", values=self.start)  # where it stands, its own schedule may have another rate
         settings = self.worker.ask("settings")
         try:
             return self._evidence(exponents, settings.get("learning_rate", {}).get("value", float("nan")))
