@@ -25,7 +25,7 @@ SHARES = ("beta_1", "beta_2", "rho")
 """Settings that lie near 1 and act by their distance from it."""
 POSITIVE = ("learning_rate", "epsilon", "clip", "initial_accumulator", "momentum_decay")
 """Settings that act by their order of magnitude."""
-EVALUATIONS = 200
+EVALUATIONS = 60
 """Evaluations of a reference that one fit may take; those that converge take a few dozen."""
 
 
@@ -96,10 +96,14 @@ class Fit:
 def fits(variants: Sequence[Variant], evidence: Evidence, declared: Mapping[str, float]) -> list[Fit]:
     """The variants of one name that reproduce what was seen within rounding: of the first name that has any.
 
+    Those that do so with their declared numbers are enough; numbers are looked for where none does.
     declared: what the program says of its settings.
     """
-    for _, named in groupby(variants, key=lambda variant: variant.name):
-        tried = [fit(variant, evidence, declared) for variant in named]
+    for _, group in groupby(variants, key=lambda variant: variant.name):
+        named = list(group)
+        tried = [_fitted(variant, evidence, [_declared(variant, declared)]) for variant in named]
+        if not any(tried):
+            tried = [fit(variant, evidence, declared) for variant in named]
         if any(tried):
             return [found for found in tried if found is not None]
     return []
@@ -112,16 +116,30 @@ def likeliest_first(variants: Sequence[Variant], declared: Iterable[str]) -> lis
 
 
 def fit(variant: Variant, evidence: Evidence, declared: Mapping[str, float]) -> Fit | None:
-    """The variant with the numbers that reproduce what was seen, as round as they can be; None if none do."""
-    starts = [{name: declared.get(name, usual) for name, usual in variant.numbers.items()}, dict(variant.numbers)]
-    refined = (_refined(variant, evidence, start) for start in starts)
-    best = next((numbers for numbers in refined if _times(variant, evidence, numbers) < floor.ROUNDING), None)
+    """The variant with numbers that reproduce what was seen, by least squares; None if none do."""
+    return _fitted(variant, evidence, _starts(variant, evidence, declared))
+
+
+def _fitted(variant: Variant, evidence: Evidence, starts: Iterable[Mapping[str, float]]) -> Fit | None:
+    """The variant with the first of these numbers that reproduce what was seen, as round as they can be; None if none do."""
+    best = next((dict(numbers) for numbers in starts if _times(variant, evidence, numbers) < floor.ROUNDING), None)
     if best is None:
         return None
+    declared = dict(best)
     best = _rounded_together(variant, evidence, best)
     for name in best:
-        best = _rounded(variant, evidence, best, name, [declared[name]] if name in declared else [])
+        best = _rounded(variant, evidence, best, name, declared[name])
     return Fit(variant, best, _times(variant, evidence, best))
+
+
+def _declared(variant: Variant, declared: Mapping[str, float]) -> dict[str, float]:
+    return {name: declared.get(name, usual) for name, usual in variant.numbers.items()}
+
+
+def _starts(variant: Variant, evidence: Evidence, declared: Mapping[str, float]) -> Iterator[dict[str, float]]:
+    """Numbers by least squares, from the declared ones and from the usual ones."""
+    for start in (_declared(variant, declared), dict(variant.numbers)):
+        yield _refined(variant, evidence, start)
 
 
 def nearest(left: Sequence[Fit], right: Sequence[Fit], evidence: tuple[Evidence, Evidence]) -> tuple[Fit, Fit] | None:
@@ -163,7 +181,7 @@ def _times(variant: Variant, evidence: Evidence, numbers: Mapping[str, float]) -
 def _refined(variant: Variant, evidence: Evidence, start: dict[str, float]) -> dict[str, float]:
     """Numbers near the start that bring the variant as near as they can to what was seen, by least squares."""
     names = list(start)
-    if not names or _times(variant, evidence, start) < floor.ROUNDING:
+    if not names:
         return start
 
     def residuals(point: Array) -> Array:
@@ -190,10 +208,10 @@ def _number(name: str, coordinate: float) -> float:
 
 
 def _rounded(
-    variant: Variant, evidence: Evidence, numbers: dict[str, float], name: str, likely: Sequence[float]
+    variant: Variant, evidence: Evidence, numbers: dict[str, float], name: str, found: float
 ) -> dict[str, float]:
-    """The numbers with one of them as round as it can be: as declared, zero, or with the fewest digits that fit."""
-    for value in (*_round_values(numbers[name], 1, 4), *likely, *_round_values(numbers[name], 5, 6)):
+    """The numbers with one of them as round as it can be: zero, or with the fewest digits that fit, else as it was found."""
+    for value in (*_round_values(numbers[name], 1, 4), found, *_round_values(numbers[name], 5, 6)):
         changed = {**numbers, name: value}
         if value == numbers[name] or _times(variant, evidence, changed) < floor.ROUNDING:
             return changed

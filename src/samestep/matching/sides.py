@@ -118,14 +118,12 @@ class Sides:
         """Roles that hold the same times a factor: momentum with the learning rate inside or outside."""
         if not np.isfinite(self.rate):
             return []  # unknown
-        inverse = 1 / self.rate if self.rate else 0.0
-        factor = {
-            "momentum": ("rated_momentum", -self.rate),
-            "rated_momentum": ("momentum", -inverse),
-            "unrated_update": ("rated_update", self.rate),
-            "rated_update": ("unrated_update", inverse),
-        }
-        return [factor[role]] if role in factor else []
+        families = (
+            {"momentum": 1.0, "rated_momentum": -self.rate},
+            {"unrated_update": 1.0, "rated_update": self.rate, "negative_rated_update": -self.rate},
+        )
+        sizes: dict[str, float] = next((family for family in families if role in family), {})
+        return [(other, _ratio(size, sizes[role])) for other, size in sizes.items() if other != role]
 
     def _generators_to_right(self, state: State) -> dict[str, Array]:
         """States of random generators, where both sides have the same ones in the same order; else each keeps its own."""
@@ -166,6 +164,10 @@ class SlotGroup:
             return dict(zip(self.left, scaled, strict=True))
         moved = self.group.to_left({t.name: a for t, a in zip(self.group.right, scaled, strict=True)})
         return {name: moved[tensor.name] for name, tensor in zip(self.left, self.group.left, strict=True)}
+
+
+def _ratio(size: float, other: float) -> float:
+    return size / other if other else 0.0
 
 
 def _slot_group(
