@@ -1104,3 +1104,22 @@ class Deeper(nn.Module):
 def test_a_layer_that_the_other_side_lacks_is_named_itself_and_not_the_next_one(left, right, name):
     result = compare(built(sgd(), partial(Deeper, *left)), built(sgd(), partial(Deeper, *right)), DATA, steps=1)
     assert first_difference(result) == ("forward", name)
+
+
+class Around(nn.Module):
+    """What a layer was given is shown once more after it."""
+
+    def __init__(self, pool=nn.MaxPool1d):
+        super().__init__()
+        torch.manual_seed(1)
+        self.first, self.pool, self.kept = nn.Linear(6, 8), pool(2), nn.LeakyReLU(1.0)
+        self.head = nn.Linear(12, 3)
+
+    def forward(self, x):
+        x = self.first(x)
+        return self.head(torch.cat([self.pool(x), self.kept(x)], 1))
+
+
+def test_a_layer_is_named_though_what_it_was_given_is_shown_again_after_it():
+    result = compare(built(sgd(), Around), built(sgd(), partial(Around, nn.AvgPool1d)), DATA, steps=1)
+    assert first_difference(result) == ("forward", "pool")

@@ -99,7 +99,7 @@ def _culprit(left: Reaction, right: Reaction, step: int) -> Comparison | None:
     found = twins.find(left.seen, right.seen, lambda key, array: _quick(left, key, array), floor.ROUNDING)
     side = _walked(*keys)
     walked, facing = keys[side], keys[1 - side]
-    links = {(t.left, t.right)[side]: (t.left, t.right)[1 - side] for t in found}
+    links = {(t.left, t.right)[side]: (t.left, t.right)[1 - side] for t in reversed(found)}  # of equal ones the first
 
     def nearest(key: str, others: list[str]) -> list[tuple[str, str]]:
         return _nearest(left, right, [(key, o) if side == 0 else (o, key) for o in others])
