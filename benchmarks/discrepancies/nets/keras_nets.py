@@ -21,5 +21,6 @@ def compiled(layers, shape, optimizer=None, loss=None, metrics=(), library="kera
 def perceptron(optimizer=None, loss=None, metrics=(), library="keras", units=3, activation=None):
     """12 inputs, 16 hidden units with tanh, 3 outputs."""
     layers = importlib.import_module(library).layers
-    hidden, head = layers.Dense(16, "tanh", name="hidden"), layers.Dense(units, activation, name="head")
+    hidden = layers.Dense(16, activation="tanh", name="hidden")
+    head = layers.Dense(units, activation=activation, name="head")
     return compiled([hidden, head], (12,), optimizer, loss, metrics, library)
