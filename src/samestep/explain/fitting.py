@@ -23,7 +23,7 @@ Settings = Mapping[str, Any]
 
 SHARES = ("beta_1", "beta_2", "rho")
 """Settings that lie near 1 and act by their distance from it."""
-POSITIVE = ("learning_rate", "epsilon", "clip", "initial_accumulator", "momentum_decay")
+POSITIVE = ("learning_rate", "epsilon", "clip", "initial_accumulator", "momentum_decay", "delta")
 """Settings that act by their order of magnitude."""
 EVALUATIONS = 60
 """Evaluations of a reference that one fit may take; those that converge take a few dozen."""

@@ -1,0 +1,205 @@
+"""Why the same outputs and targets make different losses: both losses are identified from many outputs and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samestep.explain.case import Case, Explanation
+from samestep.explain.fitting import Evidence, Fit, Variant, differences, fit, nearest
+from samestep.explain.fixes.losses import loss_cause
+from samestep.explain.references import losses
+from samestep.explain.references.losses import Losses
+from samestep.matching import floor
+from samestep.matching.judging import Comparison
+from samestep.matching.sides import State
+from samestep.worker.parent import Worker
+
+Array = NDArray[Any]
+
+SCALES = (1.0, 1.5, 0.5, 2.0, 0.7, 3.0)
+"""How much larger than at first the parameters are made: small outputs and large ones."""
+SHIFT = 0.05
+"""How far the parameters are moved besides, since zeros stay zeros."""
+BATCHES = 4
+"""Batches at each state: rows of the first batch, and of half of it, with other rows' targets."""
+SIBLINGS = 2
+"""Siblings of each loss."""
+LARGEST = 20.0
+"""Outputs beyond this, as logits, leave probabilities that float32 does not hold."""
+EDGE = 0.02
+"""Outputs between 0 and 1 are kept this far from them where all can be, so that no rounding or clipping hides in them."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a side showed on one batch at one state."""
+
+    state: int
+    outputs: list[Array]
+    targets: list[Array]
+    loss: float
+    siblings: list[float]
+
+
+def explain_loss(case: Case, worst: Comparison) -> Explanation:
+    """The settings in which the losses differ."""
+    found, evidence = [], []
+    for side, worker in enumerate((case.sides.left, case.sides.right)):
+        seen = Probe(worker, case.starts[side], case.batches[side], case.rng).look()
+        if len(seen[0].outputs) != 1 or len(seen[0].targets) != 1:
+            return Explanation(ruled_out="losses of several outputs are not looked into")
+        evidence.append(_evidence(seen))
+        found.append(_identified(evidence[-1]))
+    pair = nearest(found[0], found[1], (evidence[0], evidence[1]))
+    if pair is None:
+        which = " nor ".join(name for name, fitting in zip(("left", "right"), found, strict=True) if not fitting)
+        return Explanation(ruled_out=f"no known loss reproduces what the {which} one says")
+    told = differences(*pair)
+    if not told:
+        return Explanation(ruled_out="the same settings of a known loss reproduce both")
+    return Explanation(tuple(loss_cause(case, difference, pair) for difference in told))
+
+
+class Probe:
+    """One side's loss at states around the one that training starts in."""
+
+    def __init__(self, worker: Worker, start: State, batch: dict[str, Any], rng: np.random.Generator) -> None:
+        self.worker, self.start, self.batch, self.rng = worker, start, batch, rng
+
+    def look(self, scales: Sequence[float] = SCALES) -> list[Seen]:
+        """Losses of several batches at each of the states."""
+        try:
+            return [seen for number, scale in enumerate(scales) for seen in self._at(number, scale)]
+        finally:
+            self.worker.ask("state", values=self.start)
+
+    def _at(self, number: int, scale: float) -> list[Seen]:
+        state = self._moderate(scale)
+        rows = len(_first(self.batch["x"]))
+        picks = (np.arange(rows), np.arange(max(1, rows // 2)) if rows > 1 else np.zeros(2, int))
+        seen = []
+        for turn in range(BATCHES):
+            x = _each(self.batch["x"], lambda array, turn=turn: array[picks[turn % 2]])
+            y = _each(self.batch["y"], lambda array, turn=turn: self._targets(array, len(picks[turn % 2]), turn))
+            seen.append(self._on(number, state, x, y))
+        return seen
+
+    def _on(self, number: int, state: State, x: Any, y: Any) -> Seen:
+        self.worker.ask("state", values=state)
+        outputs = self.worker.ask("forward", x=x, training=True, activations=False)["outputs"]
+        loss = self._loss(x, y)
+        siblings = []
+        for _ in range(SIBLINGS):
+            self.worker.ask("state", values=floor.moved_tree(state, self.rng))
+            siblings.append(self._loss(_each(x, lambda array: floor.moved(array, self.rng)), y))
+        return Seen(number, list(outputs.values()), list(y.values()) if isinstance(y, dict) else [y], loss, siblings)
+
+    def _loss(self, x: Any, y: Any) -> float:
+        return float(np.asarray(self.worker.ask("gradients", x=x, y=y)["loss"], np.float64))
+
+    def _moderate(self, scale: float) -> State:
+        """A state with parameters of this scale, or of the next smaller one with outputs that hide nothing."""
+        directions = {n: self.rng.normal(0, SHIFT, a.shape) for n, a in self.start["parameters"].items()}
+        for shrink in 0.6 ** np.arange(8):
+            moved = {
+                name: ((array + directions[name]) * scale * shrink).astype(array.dtype)
+                if array.dtype.kind == "f"
+                else array
+                for name, array in self.start["parameters"].items()
+            }
+            state = {**self.start, "parameters": moved}
+            self.worker.ask("state", values=state)
+            passed = self.worker.ask("forward", x=self.batch["x"], training=True, activations=False)["outputs"]
+            if all(_is_moderate(outputs) for outputs in passed.values()):
+                return state
+        return state
+
+    def _targets(self, targets: Array, rows: int, turn: int) -> Array:
+        """Targets of rows at random; numbers that are no classes or shares are of all sizes."""
+        picked = targets[self.rng.integers(0, len(targets), rows)]
+        free = (
+            targets.dtype.kind == "f"
+            and np.any(targets != np.floor(targets))
+            and (targets.min() < 0 or targets.max() > 1)
+        )
+        sizes = 10 ** self.rng.uniform(-1, 1, picked.shape) if free and turn else np.ones(1)
+        return np.asarray(picked * sizes).astype(targets.dtype)
+
+
+def _is_moderate(outputs: Array) -> bool:
+    if not np.isfinite(outputs).all():
+        return False
+    if outputs.ndim < 2 or outputs.min() < 0 or outputs.max() > 1:
+        return bool(np.abs(outputs).max() < LARGEST)
+    competing = outputs.shape[-1] > 1 and np.allclose(outputs.sum(axis=-1), 1, atol=1e-4)
+    return bool(outputs.min() > (1e-5 if competing else EDGE) and (competing or outputs.max() < 1 - EDGE))
+
+
+def _evidence(seen: Sequence[Seen]) -> Evidence:
+    sizes = [len(one.outputs[0]) for one in seen]
+    given = Losses(
+        np.concatenate([one.outputs[0] for one in seen]).astype(np.float64),
+        np.concatenate([one.targets[0] for one in seen]),
+        np.cumsum(sizes) - sizes,
+        np.array([one.loss for one in seen]),
+        np.array([one.state for one in seen]),
+    )
+    return Evidence(given, given.seen, list(np.transpose([one.siblings for one in seen])))
+
+
+def _identified(evidence: Evidence) -> list[Fit]:
+    """What fits as it is, else with a number to be found, else with weights of classes; each alone, then beside a regulariser."""
+    plain = losses.variants(evidence.given)
+    for search in (_plain, _numbered, _weighted):
+        for offset in (False, True):
+            found = search([variant.with_choices(offset=offset) for variant in plain], evidence)
+            if found:
+                return found
+    return []
+
+
+def _plain(variants: Sequence[Variant], evidence: Evidence) -> list[Fit]:
+    """Those that fit, of those that come near: to look closer takes longer."""
+    given = evidence.given
+    with np.errstate(all="ignore"):
+        close = [v for v in variants if v.numbers or losses.near(given, given.seen - v.compute(given, v.choices))]
+    return [found for variant in close if (found := fit(variant, evidence, {})) is not None]
+
+
+def _numbered(variants: Sequence[Variant], evidence: Evidence) -> list[Fit]:
+    """Numbers in which a loss is a straight line are read off it; the others are searched for."""
+    read = [with_number for variant in variants for with_number in losses.straight(variant, evidence.given)]
+    return _plain(read, evidence) or _plain(
+        [begun for v in variants for begun in losses.curved(v, evidence.given)], evidence
+    )
+
+
+def _weighted(variants: Sequence[Variant], evidence: Evidence) -> list[Fit]:
+    found = []
+    for variant in variants:
+        candidates = losses.weighted(variant, evidence.given)
+        found += [f for f in [next(filter(None, (fit(v, evidence, {}) for v in candidates)), None)] if f is not None]
+    return [replace(one, variant=_ignoring(one.variant)) for one in found]
+
+
+def _ignoring(variant: Variant) -> Variant:
+    """Weights of which one is zero and all others are equal, as what they are meant for."""
+    weights = variant.choices["class_weight"]
+    zeros = [number for number, weight in weights.items() if weight == 0]
+    if len(zeros) == 1 and len(set(weights.values())) == 2:
+        return variant.with_choices(ignore_index=zeros[0])
+    return variant
+
+
+def _first(rows: Any) -> Array:
+    found: Array = next(iter(rows.values())) if isinstance(rows, dict) else rows
+    return found
+
+
+def _each(rows: Any, function: Any) -> Any:
+    return {name: function(array) for name, array in rows.items()} if isinstance(rows, dict) else function(rows)
