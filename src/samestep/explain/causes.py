@@ -8,12 +8,14 @@ from dataclasses import replace
 from samestep.explain.case import Case, Explainer
 from samestep.explain.schedules import explain_schedule
 from samestep.explain.losses import explain_loss
+from samestep.explain.layers import explain_forward
 from samestep.explain.updates import explain_update
 from samestep.matching.judging import Judged
 from samestep.results import Cause
 
 EXPLAINERS: Mapping[str, Explainer] = {
     "loss": explain_loss,
+    "forward": explain_forward,
     "update": explain_update,
     "slots": explain_update,
     "schedule": explain_schedule,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,9 @@ def compare_forward(
     outputs = _compare_outputs(left, right, mode, step)
     if all(c.times_floor < floor.ROUNDING for c in outputs):
         return outputs
-    culprit = _culprit(*layers(), step)
-    return [culprit] if culprit is not None else outputs
+    sides = layers()
+    found = culprit(*sides)
+    return [_compare_twins(*sides, found, step)] if found is not None else outputs
 
 
 def _compare_outputs(left: Reaction, right: Reaction, mode: str, step: int) -> list[Comparison]:
@@ -87,7 +89,16 @@ def _quick(left: Reaction, key: str, other: Array) -> float:
     return floor.times_floor(left.seen[key], [sibling[key] for sibling in left.siblings], other)
 
 
-def _culprit(left: Reaction, right: Reaction, step: int) -> Comparison | None:
+@dataclass(frozen=True)
+class Culprit:
+    """A left tensor and the right one that should be its twin; name: the layer's, on the side that is walked along."""
+
+    left: str
+    right: str
+    name: str
+
+
+def culprit(left: Reaction, right: Reaction) -> Culprit | None:
     """The first layer that differs: the first tensor without a twin where the other side has one without a twin too.
 
     Only what lies between the same twins on both sides is compared. Where nothing there can be its twin, the other side may
@@ -110,7 +121,7 @@ def _culprit(left: Reaction, right: Reaction, step: int) -> Comparison | None:
         agreed = any(later in links for later in walked[place:])
         given = [] if agreed else _given(walked[:place], links)
         for pair in nearest(key, _between(walked, facing, links, key)) or nearest(key, given):
-            return _compare_twins(left, right, *pair, name=key, step=step)
+            return Culprit(*pair, name=key)
     return None
 
 
@@ -154,11 +165,16 @@ def _nearest(left: Reaction, right: Reaction, pairs: list[tuple[str, str]]) -> l
     return [min(apart)[1:]] if apart and min(apart)[0] >= floor.ROUNDING else []
 
 
-def _compare_twins(left: Reaction, right: Reaction, one: str, other: str, name: str, step: int) -> Comparison:
+def _compare_twins(left: Reaction, right: Reaction, found: Culprit, step: int) -> Comparison:
+    view = nearest_view(left, found.left, right, found.right)
+    times = distance(left, found.left, right, found.right, view)
+    return Comparison(_name(found.name), step, times, *_worst(left, found.left, right, found.right, view))
+
+
+def nearest_view(left: Reaction, one: str, right: Reaction, other: str) -> twins.View:
+    """The way to see a right tensor as a left one of as many elements that brings it nearest."""
     views = twins.views(right.seen[other].shape, left.seen[one].shape)
-    view = min(views, key=lambda view: _quick(left, one, view(right.seen[other])))
-    times = distance(left, one, right, other, view)
-    return Comparison(_name(name), step, times, *_worst(left, one, right, other, view))
+    return min(views, key=lambda view: _quick(left, one, view(right.seen[other])))
 
 
 def _keys(side: Reaction, kind: str) -> list[str]:

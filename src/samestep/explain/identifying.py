@@ -1,0 +1,169 @@
+"""Which layer, with which settings, makes this output of this input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samestep.explain.fitting import Evidence, Fit, Variant, fit
+from samestep.explain.references.layers import activations, linear, normalizations
+from samestep.explain.references.layers.examples import Example
+from samestep.matching import floor
+
+Array = NDArray[Any]
+
+COMMON: Mapping[str, Sequence[float]] = {
+    "epsilon": (1e-5, 1e-3, 1e-6, 1e-7, 1e-8, 1e-12),
+    "negative_slope": (0.01, 0.2, 0.3, 0.1),
+    "temperature": (2.0, 0.5, 10.0),
+    "lambda": (0.5, 0.1),
+}
+"""Usual values, from which a search starts."""
+REFINED = 3
+"""So many variants, the nearest ones, are refined where none fits with usual numbers."""
+FAR = 1e7
+"""So many floors away, refining is hopeless."""
+POINTS = 3000
+"""Elements of each example by which functions of one number are told apart."""
+STEEP = 50.0
+"""No activation is as steep as this at half of all points."""
+Names = Sequence[str]
+"""Layers whose tensors may take part, the likeliest first."""
+
+
+def identify(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
+    """The layers of the first family that reproduces what was seen; none where no known one does."""
+    for family in FAMILIES:
+        found = family(evidence, training, names)
+        if found:
+            return found
+    return []
+
+
+def fits_as_well(found: Fit, evidence: Evidence) -> bool:
+    """Whether a layer found on one side reproduces the other side too."""
+    return _times(found.variant, evidence, found.numbers) < floor.ROUNDING
+
+
+def search(variants: Iterable[Variant], evidence: Evidence) -> list[Fit]:
+    """The variants that reproduce what was seen, with usual numbers if some do, else with numbers near the best of them."""
+    tried = [_started(variant, evidence) for variant in variants]
+    near = [one for one in tried if one[0] < floor.ROUNDING]
+    far = sorted((one for one in tried if one[2] and one[0] < FAR), key=lambda one: one[0])[:REFINED]
+    found = [fit(variant, evidence, numbers) for _, variant, numbers in near or far]
+    return [one for one in found if one is not None]
+
+
+def _started(variant: Variant, evidence: Evidence) -> tuple[float, Variant, dict[str, float]]:
+    """How near the variant comes with the best of usual numbers, and these."""
+    choices = [COMMON.get(name, (usual,)) for name, usual in variant.numbers.items()]
+    starts = [dict(zip(variant.numbers, values, strict=True)) for values in product(*choices)]
+    best = min(starts, key=lambda numbers: _times(variant, evidence, numbers))
+    return _times(variant, evidence, best), variant, best
+
+
+def _times(variant: Variant, evidence: Evidence, numbers: Mapping[str, float]) -> float:
+    with np.errstate(all="ignore"):
+        return evidence.times(variant.compute(evidence.given, {**variant.choices, **numbers}))
+
+
+# --- families ---
+
+
+def _activation(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
+    """A function of one number, or one along an axis."""
+    first = evidence.given[0]
+    if first.x.shape != first.y.shape:
+        return []
+    points = _at_points(evidence)
+    found = search(activations.pointwise(), points) if _is_function(points) else []
+    found = [one for one in found if fits_as_well(one, evidence)]
+    return found or search(activations.along_axes(first.x.ndim - 1), evidence)
+
+
+def _normalization(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
+    first = evidence.given[0]
+    if first.x.shape != first.y.shape:
+        return []
+    for layer in (*names, ""):
+        found = search(normalizations.variants(first, [layer], training), evidence)
+        if found:
+            return found
+    return []
+
+
+def _linear(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
+    """A dense layer or a convolution, alone or with an activation behind it."""
+    for layer in names:
+        variants = list(linear.variants(evidence.given[0], [layer]))
+        found = search(variants, evidence)
+        if found:
+            return [_with_activation(one) for one in found]
+        for variant in variants:
+            found = _activated(variant, evidence)
+            if found:
+                return found
+    return []
+
+
+def _activated(before: Variant, evidence: Evidence) -> list[Fit]:
+    """Activations of what a layer makes that reproduce what was seen."""
+    made = before.compute(evidence.given, before.choices)
+    shaped = [Example(z.reshape(one.y.shape), one.y, one.layers) for z, one in zip(made, evidence.given, strict=True)]
+    found = _activation(replace(evidence, given=tuple(shaped)), False, [])
+    return [replace(one, variant=_composed(before, one.variant)) for one in found]
+
+
+def _with_activation(found: Fit) -> Fit:
+    """The same layer, with an activation that does nothing."""
+    return replace(found, variant=found.variant.with_choices(activation="none"))
+
+
+def _composed(before: Variant, after: Variant) -> Variant:
+    def compute(examples: Sequence[Example], settings: Mapping[str, Any]) -> Array:
+        made = before.compute(examples, settings)
+        shaped = [Example(z.reshape(one.y.shape), one.y, {}) for z, one in zip(made, examples, strict=True)]
+        return after.compute(shaped, settings)
+
+    own = {f"{name} of the activation" if name in before.choices else name: v for name, v in after.choices.items()}
+    if own.keys() != after.choices.keys():  # an axis of both
+        return replace(before, name=f"{before.name} and {after.choices['activation']}", compute=_joined(before, after))
+    return replace(before, choices={**before.choices, **own}, numbers=after.numbers, compute=compute)
+
+
+def _joined(before: Variant, after: Variant) -> Callable[[Any, Mapping[str, Any]], Array]:
+    """Both computed one behind the other, each with its own choices."""
+
+    def compute(examples: Sequence[Example], settings: Mapping[str, Any]) -> Array:
+        made = before.compute(examples, before.choices)
+        shaped = [Example(z.reshape(one.y.shape), one.y, {}) for z, one in zip(made, examples, strict=True)]
+        return after.compute(shaped, {**settings, **after.choices})
+
+    return compute
+
+
+def _at_points(evidence: Evidence) -> Evidence:
+    """The same at some of the elements, input and output laid flat."""
+    size = evidence.seen.shape[1]
+    at = np.arange(size) if size <= POINTS else np.sort(np.random.default_rng(0).choice(size, POINTS, replace=False))
+    given = tuple(Example(one.x.ravel()[at], one.y.ravel()[at], {}) for one in evidence.given)
+    return Evidence(given, evidence.seen[:, at], [sibling[:, at] for sibling in evidence.siblings])
+
+
+def _is_function(points: Evidence) -> bool:
+    """Whether near inputs have near outputs."""
+    x = np.concatenate([one.x for one in points.given])
+    order = np.argsort(x)
+    steps, rises = np.diff(x[order]), np.diff(np.concatenate([one.y for one in points.given])[order])
+    apart = steps > np.finfo(np.float32).eps * np.abs(x[order][1:])
+    return bool(not apart.any() or np.median(np.abs(rises[apart]) / steps[apart]) < STEEP)
+
+
+Family = Callable[[Evidence, bool, Names], list[Fit]]
+FAMILIES: Sequence[Family] = (_activation, _normalization, _linear)
+"""Kinds of layers in the order in which they are tried."""

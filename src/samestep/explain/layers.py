@@ -1,0 +1,188 @@
+"""Why the forward pass differs: the first layer without a twin, and those behind it, are identified on their own inputs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samestep.explain import fitting
+from samestep.explain.case import Case, Explanation
+from samestep.explain.fitting import Fit, nearest
+from samestep.explain.fixes.layers import layer_cause
+from samestep.explain.identifying import identify
+from samestep.explain.watching import Moment, Pair, Watched, pair_of, watch
+from samestep.matching import floor, twins
+from samestep.matching.judging import Comparison
+from samestep.results import Cause
+
+Array = NDArray[Any]
+
+INPUTS = 5
+"""So many of the last tensors on which both sides agree are tried as a layer's input."""
+SECONDS = 20.0
+"""After this time no further layer is looked at."""
+ALIKE = 0.5
+"""Tensors behind the first difference play the same role if they are no farther apart, relative to their norm."""
+FOLLOWING = ("statistics", "axis", "groups", "variance", "epsilon_place", "gamma_offset")
+"""Settings that belong to a kind of layer: where the kinds differ, they tell nothing more."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One setting in which two layers differ, how both compute, and which layers they are."""
+
+    setting: str
+    left: Any
+    right: Any
+    fits: tuple[Fit, Fit]
+    made: Pair
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Layers that differ in the same way have one cause."""
+        return self.setting, str(self.left), str(self.right)
+
+
+def explain_forward(case: Case, worst: Comparison) -> Explanation:
+    """The settings in which layers differ, in inference mode and then in training mode."""
+    until = time.monotonic() + SECONDS
+    found: list[Found] = []
+    ruled_out = "no layer differs in the states that were tried"
+    for training in (False, True):
+        told, failed = _explain_mode(case, watch(case, training), until)
+        found, ruled_out = found + told, failed or ruled_out
+    causes = tuple(
+        _cause(case, [one for one in found if one.key == key]) for key in dict.fromkeys(f.key for f in found)
+    )
+    return Explanation(causes, "" if causes else ruled_out)
+
+
+def _cause(case: Case, alike: Sequence[Found]) -> Cause:
+    """The one cause of layers that differ alike."""
+    names = [list(dict.fromkeys(_shown(one.made.key(side)) for one in alike)) for side in (0, 1)]
+    first = alike[0]
+    return layer_cause(case, (first.setting, first.left, first.right), first.fits, (names[0], names[1]))
+
+
+def _explain_mode(case: Case, watched: Watched, until: float) -> tuple[list[Found], str]:
+    """What differs in all layers in one mode, and why the first one could not be explained."""
+    if watched.culprit is None:
+        return [], ""
+    moment, first = watched.culprit
+    agreed = _agreed(moment, first)
+    found, failed = _compared(case, watched, agreed, first)
+    for inputs, pair in _further(moment, agreed, first):
+        if time.monotonic() > until:
+            break
+        found += _compared(case, watched, inputs, pair)[0]
+    return found, failed
+
+
+def _agreed(moment: Moment, before: Pair) -> list[Pair]:
+    """The tensors before a pair on which both sides agree, the last ones first."""
+
+    def apart(key: str, array: Array) -> float:
+        near = [sibling[key] for sibling in moment.left.siblings]
+        return floor.times_floor(moment.left.seen[key], near, array)
+
+    found = twins.find(moment.left.seen, moment.right.seen, apart, floor.ROUNDING)
+    places = [{key: place for place, key in enumerate(moment.side(side).seen)} for side in (0, 1)]
+    earlier = [
+        Pair(twin.left, twin.right, twin.view)
+        for twin in found
+        if places[0][twin.left] < places[0][before.left] and places[1][twin.right] < places[1][before.right]
+    ]
+    return sorted(earlier, key=lambda pair: -places[1][pair.right])
+
+
+def _further(moment: Moment, agreed: Sequence[Pair], first: Pair) -> Iterator[tuple[list[Pair], Pair]]:
+    """(possible inputs, pair) of the tensors behind the first difference that play the same role on both sides."""
+    known = [first, *agreed]
+    rights = _behind(list(moment.right.seen), first.right)
+    for left in _behind(list(moment.left.seen), first.left):
+        right = _lookalike(moment, left, rights)
+        if right is not None:
+            rights = _behind(rights, right)
+            pair = pair_of(moment, left, right)
+            yield list(known), pair
+            known.insert(0, pair)
+
+
+def _behind(keys: list[str], key: str) -> list[str]:
+    return keys[keys.index(key) + 1 :]
+
+
+def _lookalike(moment: Moment, left: str, rights: Sequence[str]) -> str | None:
+    """The first of the right tensors that is near a left one, if any is."""
+    return next((right for right in rights if _gap(moment, left, right) < ALIKE), None)
+
+
+def _gap(moment: Moment, left: str, right: str) -> float:
+    one, other = moment.left.seen[left], moment.right.seen[right]
+    views = twins.views(other.shape, one.shape)
+    size = float(np.linalg.norm(one)) or 1.0
+    return min((float(np.linalg.norm(one - view(other))) / size for view in views), default=float("inf"))
+
+
+def _compared(case: Case, watched: Watched, inputs: Sequence[Pair], made: Pair) -> tuple[list[Found], str]:
+    """What differs in one layer, or why that is not known."""
+    names = _likely(case, watched.moments[0], made)
+    one_sided = ""
+    for given in [*inputs[:INPUTS], *(pair for pair in inputs[INPUTS:] if pair.left.startswith("x|"))]:
+        evidence = watched.evidence(given, made, 0), watched.evidence(given, made, 1)
+        if evidence[0] is None or evidence[1] is None:
+            continue
+        both = evidence[0], evidence[1]
+        found = [identify(one, watched.training, names) for one in both]
+        pair = nearest(found[0], found[1], both)
+        if pair is not None:
+            return [Found(*told, pair, made) for told in _differences(pair)], _same(pair)
+        one_sided = one_sided or _one_sided(found)
+    return [], one_sided or f"no known layer gives {_shown(made.left)} on the left or {_shown(made.right)} on the right"
+
+
+def _same(pair: tuple[Fit, Fit]) -> str:
+    return "" if _differences(pair) else f"the same {pair[0].variant.name} reproduces both sides"
+
+
+def _one_sided(found: Sequence[Sequence[Fit]]) -> str:
+    for fits, side, other in zip(found, ("left", "right"), ("right", "left"), strict=True):
+        if fits:
+            settings = ", ".join(f"{name}={value}" for name, value in fits[0].settings.items())
+            return f"the {side} side computes {fits[0].variant.name} ({settings}); no known layer reproduces the {other} one"
+    return ""
+
+
+def _differences(pair: tuple[Fit, Fit]) -> list[tuple[str, Any, Any]]:
+    """(setting, left, right), without what only follows from another kind."""
+    found = [("kind" if name == "algorithm" else name, left, right) for name, left, right in fitting.differences(*pair)]
+    if any(name == "kind" for name, _, _ in found):
+        return [one for one in found if one[0] not in FOLLOWING]
+    return found
+
+
+def _likely(case: Case, moment: Moment, made: Pair) -> list[str]:
+    """The layers that have tensors, those first that are named like the tensor that was made."""
+    keys = [_words(key) for key in (made.left, made.right)]
+
+    def rank(layer: str) -> int:
+        return -max(len(_common(_words(layer), key)) for key in keys)
+
+    return sorted(moment.layers, key=rank)
+
+
+def _words(name: str) -> list[str]:
+    return name.partition("|")[2].replace("/", ".").split(".") if "|" in name else name.replace("/", ".").split(".")
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> set[str]:
+    return set(one) & set(other) if one[-1] in other else set()
+
+
+def _shown(key: str) -> str:
+    return key.partition("|")[2]

@@ -1,0 +1,1 @@
+"""Layers: from inputs and tensors to outputs, as the frameworks compute them."""
