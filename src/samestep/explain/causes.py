@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from samestep.explain.buffers import explain_buffers
 from samestep.explain.case import Case, Explainer
 from samestep.explain.schedules import explain_schedule
 from samestep.explain.losses import explain_loss
@@ -16,6 +17,7 @@ from samestep.results import Cause
 EXPLAINERS: Mapping[str, Explainer] = {
     "loss": explain_loss,
     "forward": explain_forward,
+    "buffers": explain_buffers,
     "update": explain_update,
     "slots": explain_update,
     "schedule": explain_schedule,

@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samestep.explain.fitting import Evidence, Fit, Variant, fit
-from samestep.explain.references.layers import activations, linear, normalizations
+from samestep.explain.references.layers import (
+    activations,
+    attention,
+    dropping,
+    linear,
+    normalizations,
+    pooling,
+    rearranging,
+    recurrent,
+)
 from samestep.explain.references.layers.examples import Example
 from samestep.matching import floor
 
@@ -19,6 +28,7 @@ Array = NDArray[Any]
 
 COMMON: Mapping[str, Sequence[float]] = {
     "epsilon": (1e-5, 1e-3, 1e-6, 1e-7, 1e-8, 1e-12),
+    "rate": (0.5, 0.1, 0.2, 0.25, 0.3, 0.4, 0.05),
     "negative_slope": (0.01, 0.2, 0.3, 0.1),
     "temperature": (2.0, 0.5, 10.0),
     "lambda": (0.5, 0.1),
@@ -81,7 +91,7 @@ def _activation(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
     if first.x.shape != first.y.shape:
         return []
     points = _at_points(evidence)
-    found = search(activations.pointwise(), points) if _is_function(points) else []
+    found = search(activations.pointwise(*_line(points)), points) if _is_function(points) else []
     found = [one for one in found if fits_as_well(one, evidence)]
     return found or search(activations.along_axes(first.x.ndim - 1), evidence)
 
@@ -147,12 +157,51 @@ def _joined(before: Variant, after: Variant) -> Callable[[Any, Mapping[str, Any]
     return compute
 
 
+def _dropout(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
+    """In training mode, zeros where the input has none."""
+    first = evidence.given[0]
+    if not training or first.x.shape != first.y.shape:
+        return []
+    share = np.mean((first.y == 0)[first.x != 0]) if np.any(first.x) else 0.0
+    return search(dropping.variants(first), evidence) if share > 0 else []
+
+
+def _recurrent(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
+    """A recurrent layer, its gates in another order only if no usual one fits."""
+    variants = list(recurrent.variants(evidence.given[0], names))
+    found = search(variants, evidence)
+    gated = [one for one in variants if "gate_order" in one.choices and one.choices["activation"] == "tanh"]
+    return found or search([other for one in gated for other in recurrent.other_orders(one)], evidence)
+
+
+def _rest(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
+    """Layers that are known by their shapes."""
+    first = evidence.given[0]
+    families = (
+        pooling.poolings(first),
+        pooling.reductions(first),
+        attention.variants(first, names),
+        rearranging.embeddings(first, names),
+        rearranging.rearrangements(first),
+        rearranging.paddings(first),
+        rearranging.resizings(first),
+    )
+    return next((found for family in families if (found := search(family, evidence))), [])
+
+
 def _at_points(evidence: Evidence) -> Evidence:
     """The same at some of the elements, input and output laid flat."""
     size = evidence.seen.shape[1]
     at = np.arange(size) if size <= POINTS else np.sort(np.random.default_rng(0).choice(size, POINTS, replace=False))
     given = tuple(Example(one.x.ravel()[at], one.y.ravel()[at], {}) for one in evidence.given)
     return Evidence(given, evidence.seen[:, at], [sibling[:, at] for sibling in evidence.siblings])
+
+
+def _line(points: Evidence) -> tuple[float, float]:
+    """Slope and offset of the straight line through the points that is nearest."""
+    x, y = (np.concatenate([getattr(one, name) for one in points.given]) for name in ("x", "y"))
+    slope = float(np.sum((x - x.mean()) * (y - y.mean())) / (np.sum((x - x.mean()) ** 2) or 1.0))
+    return slope, float(y.mean() - slope * x.mean())
 
 
 def _is_function(points: Evidence) -> bool:
@@ -165,5 +214,5 @@ def _is_function(points: Evidence) -> bool:
 
 
 Family = Callable[[Evidence, bool, Names], list[Fit]]
-FAMILIES: Sequence[Family] = (_activation, _normalization, _linear)
+FAMILIES: Sequence[Family] = (_dropout, _activation, _normalization, _recurrent, _linear, _rest)
 """Kinds of layers in the order in which they are tried."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 
 from samestep.explain import fitting
 from samestep.explain.case import Case, Explanation
-from samestep.explain.fitting import Fit, nearest
+from samestep.explain.fitting import Fit, Variant, nearest
 from samestep.explain.fixes.layers import layer_cause
-from samestep.explain.identifying import identify
+from samestep.explain.identifying import fits_as_well, identify
 from samestep.explain.watching import Moment, Pair, Watched, pair_of, watch
 from samestep.matching import floor, twins
 from samestep.matching.judging import Comparison
@@ -26,6 +27,12 @@ INPUTS = 5
 """So many of the last tensors on which both sides agree are tried as a layer's input."""
 SECONDS = 20.0
 """After this time no further layer is looked at."""
+COUNTERPARTS = 4
+"""So many tensors of either side are tried as the first one that differs."""
+NOTHING = Variant(
+    "activation", {"activation": "none"}, {}, lambda given, settings: np.array([one.x.ravel() for one in given])
+)
+"""What a side without a layer does in its place."""
 ALIKE = 0.5
 """Tensors behind the first difference play the same role if they are no farther apart, relative to their norm."""
 FOLLOWING = ("statistics", "axis", "groups", "variance", "epsilon_place", "gamma_offset")
@@ -75,12 +82,77 @@ def _explain_mode(case: Case, watched: Watched, until: float) -> tuple[list[Foun
         return [], ""
     moment, first = watched.culprit
     agreed = _agreed(moment, first)
-    found, failed = _compared(case, watched, agreed, first)
+    found, failed = _first_difference(case, watched, agreed, first)
     for inputs, pair in _further(moment, agreed, first):
-        if time.monotonic() > until:
+        if time.monotonic() > until or not found:
             break
         found += _compared(case, watched, inputs, pair)[0]
     return found, failed
+
+
+def _first_difference(case: Case, watched: Watched, agreed: Sequence[Pair], first: Pair) -> tuple[list[Found], str]:
+    """What differs in the first pair, with the left or the right tensor replaced by those behind it, or in a layer too many."""
+    moment = watched.moments[0] if watched.culprit is None else watched.culprit[0]
+    failed = ""
+    for pair in _counterparts(moment, agreed, first):
+        found, why = _compared(case, watched, agreed, pair)
+        failed = failed or why
+        if found:
+            return found, ""
+    found = _one_too_many(case, watched, agreed, first)
+    return found, "" if found else failed
+
+
+def _counterparts(moment: Moment, agreed: Sequence[Pair], first: Pair) -> list[Pair]:
+    """Pairs that may be the first layer: of one name, then as found, then with others of its size on either side."""
+    pairs = [(first.left, first.right)]
+    lefts, rights = (_alone(moment, agreed, side) for side in (0, 1))
+    pairs = [(key, key) for key in (first.left, first.right) if key in lefts and key in rights] + pairs
+    pairs += [(first.left, right) for right in rights] + [(left, first.right) for left in lefts]
+    alike = [pair for pair in dict.fromkeys(pairs) if _gap(moment, *pair) < float("inf")]
+    return [pair_of(moment, *pair) for pair in alike[:COUNTERPARTS]]
+
+
+def _alone(moment: Moment, agreed: Sequence[Pair], side: int) -> list[str]:
+    """The tensors of one side behind the last one on which both sides agree."""
+    keys = list(moment.side(side).seen)
+    return _behind(keys, max((pair.key(side) for pair in agreed), key=keys.index)) if agreed else keys
+
+
+def _one_too_many(case: Case, watched: Watched, agreed: Sequence[Pair], first: Pair) -> list[Found]:
+    """A layer that only one side has: without it, that side computes what the other one does."""
+    moment = watched.culprit[0] if watched.culprit else watched.moments[0]
+    for side, given in product((0, 1), agreed[:2]):
+        for key in _alone(moment, agreed, side)[:COUNTERPARTS]:
+            extra = _like(moment, key, given, side)
+            evidence = watched.evidence(given, extra, side)
+            made = identify(evidence, watched.training, _likely(case, moment, extra)) if evidence else []
+            if made and evidence and _goes_on(case, watched, agreed, given, extra, side):
+                nothing = Fit(NOTHING, {}, 0.0)
+                pair = (made[0], nothing) if side == 0 else (nothing, made[0])
+                return [Found(*told, pair, extra) for told in _differences(pair)]
+    return []
+
+
+def _goes_on(case: Case, watched: Watched, agreed: Sequence[Pair], given: Pair, extra: Pair, side: int) -> bool:
+    """Whether the side with the extra layer makes of its output what the other side makes of the input."""
+    moment = watched.culprit[0] if watched.culprit else watched.moments[0]
+    behind = _behind(_alone(moment, agreed, side), extra.key(side))[:COUNTERPARTS]
+    for there in _alone(moment, agreed, 1 - side)[:COUNTERPARTS]:
+        other = _like(moment, there, given, 1 - side)
+        evidence = watched.evidence(given, other, 1 - side)
+        made = identify(evidence, watched.training, _likely(case, moment, other)) if evidence else []
+        for key in behind if made else []:
+            here = watched.evidence(extra, _like(moment, key, given, side), side)
+            if here is not None and any(fits_as_well(one, here) for one in made):
+                return True
+    return False
+
+
+def _like(moment: Moment, key: str, given: Pair, side: int) -> Pair:
+    """One side's tensor by itself, with its axes in the order in which the given one is seen."""
+    seen = moment.side(side).seen
+    return Pair(key, key, given.view if seen[key].shape == seen[given.key(side)].shape else np.asarray)
 
 
 def _agreed(moment: Moment, before: Pair) -> list[Pair]:
@@ -118,7 +190,9 @@ def _behind(keys: list[str], key: str) -> list[str]:
 
 
 def _lookalike(moment: Moment, left: str, rights: Sequence[str]) -> str | None:
-    """The first of the right tensors that is near a left one, if any is."""
+    """The right tensor of the same name and size, or else the first one that is near a left one, if any is."""
+    if left in rights and _gap(moment, left, left) < float("inf"):
+        return left
     return next((right for right in rights if _gap(moment, left, right) < ALIKE), None)
 
 
@@ -161,6 +235,10 @@ def _one_sided(found: Sequence[Sequence[Fit]]) -> str:
 def _differences(pair: tuple[Fit, Fit]) -> list[tuple[str, Any, Any]]:
     """(setting, left, right), without what only follows from another kind."""
     found = [("kind" if name == "algorithm" else name, left, right) for name, left, right in fitting.differences(*pair)]
+    names = [fit.variant.name for fit in pair]
+    if "dropout" in names and "none" in [fit.settings.get("activation") for fit in pair]:
+        rates = [fit.settings.get("rate", 0.0) for fit in pair]
+        return [("dropping", *rates)]
     if any(name == "kind" for name, _, _ in found):
         return [one for one in found if one[0] not in FOLLOWING]
     return found

@@ -33,8 +33,8 @@ def layers_of(sides: Sides, state: State) -> Layers:
     left, right = ([*side["parameters"], *side["buffers"]] for side in sides.described)
     if _declared(right) > _declared(left):
         there = sides.to_right(state)
-        return _by_layer(right, {**there["parameters"], **there["buffers"]})
-    return _by_layer(left, {**state["parameters"], **state["buffers"]})
+        return by_layer(right, {**there["parameters"], **there["buffers"]})
+    return by_layer(left, {**state["parameters"], **state["buffers"]})
 
 
 def roles_of(entries: Sequence[Described]) -> dict[str, str]:
@@ -52,7 +52,8 @@ def _declared(entries: Sequence[Described]) -> int:
     return sum("layout" in entry for entry in entries)
 
 
-def _by_layer(entries: Sequence[Described], arrays: Mapping[str, Array]) -> Layers:
+def by_layer(entries: Sequence[Described], arrays: Mapping[str, Array]) -> Layers:
+    """The arrays by layer, for tensors that are described as adapters do."""
     layers: Layers = {}
     for entry in entries:
         if entry["name"] in arrays:

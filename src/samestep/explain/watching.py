@@ -111,7 +111,7 @@ def _moment(case: Case, scale: float | None, number: int, training: bool) -> Mom
     state = case.starts[0] if scale is None else spread(case, scale)
     sides.right.ask("state", values=sides.to_right(state))
     states = state, sides.right.ask("state")
-    batches = [_rows(batch["x"], number, scale or 1.0) for batch in case.batches]
+    batches = [some_rows(batch["x"], number, scale or 1.0, batch["x"]) for batch in case.batches]
     looks = [_look(*each, training) for each in zip((sides.left, sides.right), states, batches, strict=True)]
     both = [Reaction(look, case.rng, most=DRAWS) for look in looks]
     for reaction in both:
@@ -144,14 +144,18 @@ def _alike(arrays: Mapping[str, Array], like: Mapping[str, Array]) -> dict[str, 
     return {name: np.asarray(array, like[name].dtype) for name, array in arrays.items()}
 
 
-def _rows(x: Any, number: int, scale: float) -> Any:
-    """A few rows, others for each number, made larger or smaller unless they are whole numbers."""
-    if isinstance(x, dict):
-        return {name: _rows(array, number, scale) for name, array in x.items()}
-    count = min(len(x), max(4, min(8, ELEMENTS // max(x[:1].size, 1))))
-    rows = x[np.arange(number * count, (number + 1) * count) % len(x)]
-    whole = rows.dtype.kind != "f" or bool(np.all(x == np.round(x)))
-    return rows if whole else (rows * scale).astype(rows.dtype)
+def some_rows(rows: Any, number: int, scale: float, x: Any) -> Any:
+    """A few rows, others for each number, made larger or smaller unless they are whole numbers.
+
+    x: the inputs, whose size decides how many rows there are.
+    """
+    if isinstance(rows, dict):
+        return {name: some_rows(array, number, scale, x) for name, array in rows.items()}
+    first = next(iter(x.values())) if isinstance(x, dict) else x
+    count = min(len(first), max(4, min(8, ELEMENTS // max(first[:1].size, 1))))
+    taken = rows[np.arange(number * count, (number + 1) * count) % len(rows)]
+    whole = rows.dtype.kind != "f" or bool(np.all(rows == np.round(rows)))
+    return taken if whole else (taken * scale).astype(rows.dtype)
 
 
 def _look(worker: Worker, state: State, x: Any, training: bool) -> Any:

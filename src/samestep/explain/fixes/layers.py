@@ -11,7 +11,11 @@ from samestep.explain.fixes import both_ways, shown
 from samestep.explain.references.layers.normalizations import BATCH
 from samestep.results import Cause
 
-COMPONENTS = {"statistics": ("mode", "training"), "rate": ("mode", "rate"), "compute_dtype": ("dtype", "compute_dtype")}
+COMPONENTS = {
+    "statistics": ("mode", "training"),
+    "dropping": ("mode", "training"),
+    "compute_dtype": ("dtype", "compute_dtype"),
+}
 """Component and setting of what is not simply a part of the forward pass."""
 KINDS: Mapping[str, Mapping[str, str]] = {
     "torch": {
@@ -143,6 +147,8 @@ def layer_line(framework: str, fit: Fit, setting: str, other: Fit, layers: Seque
         return f"{_activation(framework, other)} in {where}"
     if setting == "statistics":
         return f"{where}: {_statistics(framework, value == BATCH)}"
+    if setting == "dropping":
+        return _dropping(framework, float(other.settings.get("rate", 0.0)), where)
     if setting == "kind":
         return f"{_layer(framework, str(value))}(…) in {where}"
     names = ARGUMENTS.get(_family(framework), {})
@@ -179,6 +185,35 @@ def _statistics(framework: str, of_batch: bool) -> str:
     return f"training={of_batch} while training"
 
 
+def buffer_cause(case: Case, difference: tuple[str, Any, Any], layers: Sequence[str]) -> Cause:
+    """A confirmed setting in which moving averages differ."""
+    setting, left, right = difference
+    frameworks = [described["framework"] for described in case.sides.described]
+    lines = [
+        _buffer_line(framework, setting, value)
+        for framework, value in zip(frameworks[::-1], (left, right), strict=True)
+    ]
+    return Cause("buffers", setting, left, right, True, f"{both_ways(*lines)}; in {', '.join(layers)}")
+
+
+def _buffer_line(framework: str, setting: str, value: Any) -> str:
+    """How a batch normalisation keeps this share, or averages this variance; PyTorch's momentum is the share of the new."""
+    made = _layer(framework, "batch normalization")
+    if setting == "momentum":
+        return f"{made}(…, momentum={shown(round(1 - value, 6) if framework == 'torch' else value)})"
+    return f"{made} has no argument for it; a moving average of the {value} variance has to be written by hand"
+
+
+def _dropping(framework: str, rate: float, where: str) -> str:
+    """How a dropout is put in place, or taken away."""
+    made = _layer(framework, "dropout")
+    return (
+        f"no dropout in {where}"
+        if rate == 0
+        else f"{made}({shown(rate)}) in training mode, as in {where} of the other side"
+    )
+
+
 def _written(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else shown(value)
 
@@ -194,5 +229,7 @@ def layer_cause(
         layer_line(frameworks[0], pair[0], setting, pair[1], layers[0]),
     )
     component, name = COMPONENTS.get(setting, ("forward", setting))
-    values = (left == BATCH, right == BATCH) if setting == "statistics" else (left, right)
+    values = (left, right)
+    if component == "mode":
+        values = (left == BATCH, right == BATCH) if setting == "statistics" else (left > 0, right > 0)
     return Cause(component, name, *values, True, both_ways(*lines))

@@ -40,7 +40,7 @@ def _celu(x: Array, alpha: float) -> Array:
 
 
 def _gelu_tanh(x: Array) -> Array:
-    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    return np.asarray(0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))))
 
 
 FUNCTIONS: Mapping[str, tuple[Activation, Mapping[str, float]]] = {
@@ -78,16 +78,16 @@ FUNCTIONS: Mapping[str, tuple[Activation, Mapping[str, float]]] = {
 """{activation: (its function, its numbers with usual values)}, the most common first."""
 
 
-def pointwise() -> Iterator[Variant]:
-    """Every function of one number, the most common first, and at last those that hardly do anything."""
+def pointwise(slope: float, offset: float) -> Iterator[Variant]:
+    """Every function of one number, the most common first, and at last straight lines like this one."""
     for name, (function, numbers) in FUNCTIONS.items():
         yield _variant(function, {"activation": name}, numbers)
     yield _variant(_softplus, {"activation": "softplus", "threshold": None}, {"beta": 1.0})
     yield _variant(_softplus, {"activation": "softplus", "threshold": 20.0}, {"beta": 1.0})
     yield _variant(lambda x, s: x, {"activation": "none"}, {})
-    yield _scaling({}, {"scale": 1.0})
-    yield _scaling({"scale": 1.0}, {"offset": 0.0})
-    yield _scaling({}, {"scale": 1.0, "offset": 0.0})
+    yield _scaling({"offset": 0.0}, {"scale": slope})
+    yield _scaling({"scale": 1.0}, {"offset": offset})
+    yield _scaling({}, {"scale": slope, "offset": offset})
 
 
 def along_axes(axes: int) -> Iterator[Variant]:
@@ -104,7 +104,7 @@ def along_axes(axes: int) -> Iterator[Variant]:
 
 def _scaling(choices: Settings, numbers: Mapping[str, float]) -> Variant:
     def rule(example: Example, tensors: Tensors, s: Settings) -> Array:
-        return np.asarray(s["scale"] * example.x + s.get("offset", 0.0))
+        return np.asarray(s["scale"] * example.x + s["offset"])
 
     return variant("scaling", rule, "", choices, numbers)
 

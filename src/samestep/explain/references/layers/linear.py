@@ -50,6 +50,29 @@ def correlate(x: Array, kernel: Array, stride: int, dilation: int, padding: str)
     return np.concatenate(out, -1)
 
 
+def convolve_transposed(example: Example, tensors: Tensors, s: Settings) -> Array:
+    """The transpose of a convolution: every input adds the kernel to the output, which is then cut at both ends."""
+    x, kernel = np.moveaxis(example.x, s["axis"], -1), tensors["kernel"]
+    wanted = np.moveaxis(example.y, s["axis"], -1).shape[1:-1]
+    space, stride = kernel.shape[:-2], s["stride"]
+    spread = np.zeros((len(x), *[(n - 1) * stride + 1 for n in x.shape[1:-1]], x.shape[-1]))
+    spread[(slice(None), *[slice(None, None, stride)] * len(space))] = x
+    around = [(0, 0), *((k - 1, k - 1 + stride) for k in space), (0, 0)]
+    kernel = np.flip(kernel, tuple(range(len(space)))) if s["flipped"] else kernel
+    made = correlate(np.pad(spread, around), kernel, 1, 1, "valid")
+    cuts = [_cut(n, k, stride, size, s) for n, k, size in zip(x.shape[1:-1], space, wanted, strict=True)]
+    made = made[(slice(None), *cuts)]
+    made = made + tensors["bias"] if s["use_bias"] else made
+    return np.moveaxis(made, -1, s["axis"])
+
+
+def _cut(n: int, k: int, stride: int, wanted: int, s: Settings) -> slice:
+    """Where the output lies in the full one: behind the padding of the convolution that this one is the transpose of."""
+    padding = str(s["padding"])
+    before = max(k - stride, 0) // 2 if padding == "same" else 0 if padding == "valid" else int(padding)
+    return slice(before, before + wanted)
+
+
 def windows(x: Array, space: Sequence[int], stride: int, dilation: int) -> Array:
     """Windows into x (rows, space …, channels): (rows, places …, channels, window …)."""
     axes = tuple(range(1, len(space) + 1))
@@ -93,6 +116,7 @@ def variants(example: Example, layers: Sequence[str]) -> Iterator[Variant]:
                 yield variant("dense", dense, layer, {"use_bias": bias})
             if kernel.ndim == example.x.ndim > 2:
                 yield from _convolutions(example, layer, kernel, bias)
+                yield from _transposed(example, layer, kernel, bias)
 
 
 def _convolutions(example: Example, layer: str, kernel: Array, bias: bool) -> Iterator[Variant]:
@@ -112,3 +136,22 @@ def _convolutions(example: Example, layer: str, kernel: Array, bias: bool) -> It
             if made == list(wanted[:-1]):
                 choices = {"stride": stride, "dilation": dilation, "padding": padding, "flipped": flipped}
                 yield variant("convolution", convolve, layer, {**choices, "use_bias": bias, "axis": axis})
+
+
+def _transposed(example: Example, layer: str, kernel: Array, bias: bool) -> Iterator[Variant]:
+    space = kernel.shape[:-2]
+    for axis in (-1, 1 - example.x.ndim):
+        sizes, wanted = (np.moveaxis(a, axis, -1).shape[1:] for a in (example.x, example.y))
+        if (sizes[-1], wanted[-1]) != kernel.shape[-2:]:
+            continue
+        for flipped, stride, padding in product(
+            (True, False), STRIDES, ("valid", "same", *map(str, range(1, max(space))))
+        ):
+            how = {"stride": stride, "padding": padding, "flipped": flipped}
+            full = [(n - 1) * stride + k + stride for n, k in zip(sizes[:-1], space, strict=True)]
+            cuts = [_cut(n, k, stride, w, how) for n, k, w in zip(sizes[:-1], space, wanted[:-1], strict=True)]
+            near = all(abs(w - n * stride) <= k for n, k, w in zip(sizes[:-1], space, wanted[:-1], strict=True))
+            if near and all(cut.stop <= size for cut, size in zip(cuts, full, strict=True)):
+                yield variant(
+                    "transposed convolution", convolve_transposed, layer, {**how, "use_bias": bias, "axis": axis}
+                )

@@ -1,0 +1,51 @@
+"""Dropout: some elements are made zero, the others larger.
+
+Srivastava et al. 2014; scaled while training in torch/nn/functional.py, keras/src/layers/regularization, flax/linen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samestep.explain.fitting import Settings, Variant
+from samestep.explain.references.layers.examples import Example, Tensors, variant
+
+Array = NDArray[Any]
+
+DEVIATIONS = 4.0
+"""The share of zeros may be so many standard deviations from the rate."""
+
+
+def drop(example: Example, tensors: Tensors, s: Settings) -> Array:
+    """The input with the output's zeros, scaled or not; NaN where there are too many or too few of them for the rate."""
+    kept = (example.y != 0) | (example.x == 0)
+    rate, scale = s["rate"], 1 / (1 - s["rate"]) if s["scaled"] and s["rate"] < 1 else 1.0
+    places = example.x != 0
+    share = 1 - np.mean(kept[places]) if places.any() else rate
+    spread = np.sqrt(max(rate * (1 - rate), 0.0) / max(_draws(places, s["noise"]), 1))
+    likely = abs(share - rate) <= DEVIATIONS * spread + 1e-12
+    return np.asarray(np.where(kept, example.x * scale, 0.0) * (1.0 if likely else np.nan))
+
+
+def variants(example: Example) -> Iterator[Variant]:
+    """Dropout of elements, and of whole channels."""
+    noises = ["elements"]
+    if example.x.ndim > 2:
+        noises += [f"channels of axis {axis}" for axis in (1, example.x.ndim - 1)]
+    for noise in noises:
+        for scaled in (True, False):
+            share = float(1 - np.mean((example.y != 0)[example.x != 0])) if np.any(example.x != 0) else 0.0
+            yield variant("dropout", drop, "", {"scaled": scaled, "noise": noise}, {"rate": share})
+
+
+def _draws(places: Array, noise: str) -> int:
+    """How many independent draws decided over these places."""
+    if noise == "elements":
+        return int(np.sum(places))
+    axis = int(noise.rpartition(" ")[2])
+    others = tuple(number for number in range(1, places.ndim) if number != axis)
+    return int(np.sum(places.any(axis=others)))

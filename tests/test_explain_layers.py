@@ -1,0 +1,219 @@
+"""Layers are named by what they compute, not by what they are called."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from samestep.explain.fitting import Evidence
+from samestep.explain.identifying import identify
+from samestep.explain.references.layers.examples import Example
+from samestep.explain.tensors import by_layer
+from samestep.frameworks import _torch_modules
+from samestep.matching import floor
+
+
+def evidence_of(module, make, training=False, scales=(0.5, 1.0, 3.0, 0.1)):
+    """A module watched as a program's layer is: on inputs of several sizes, and again with all moved by one ulp."""
+    rng = np.random.default_rng(0)
+    module.train(training)
+    examples, siblings = [], []
+    for scale in scales:
+        spread(module, rng, scale)
+        x = make(rng, scale)
+        examples.append(Example(x.astype(np.float64), passed(module, x), layers_of(module)))
+        siblings.append([passed(module, floor.moved(x, rng)).ravel() for _ in range(3)])
+    seen = np.array([one.y.ravel() for one in examples])
+    return Evidence(tuple(examples), seen, [np.array(rows) for rows in zip(*siblings, strict=True)])
+
+
+def spread(module, rng, scale):
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        if tensor.is_floating_point():
+            values = np.abs(rng.normal(size=tensor.shape)) if "var" in name else rng.normal(size=tensor.shape)
+            tensor.data.copy_(torch.tensor(scale * values))
+
+
+def passed(module, x):
+    torch.manual_seed(0)
+    with torch.no_grad():
+        made = module(torch.tensor(x))
+    return (made[0] if isinstance(made, tuple) else made).numpy().astype(np.float64)
+
+
+def layers_of(module):
+    known = _torch_modules.layouts(module)
+    tensors = dict([*module.named_parameters(), *module.named_buffers()])
+    entries = [{"name": name, "shape": list(t.shape), **known.get(id(t), {})} for name, t in tensors.items()]
+    return by_layer(entries, {name: tensor.detach().numpy() for name, tensor in tensors.items()})
+
+
+def settings_of(module, make, training=False):
+    """All readings of a module, each as its settings."""
+    evidence = evidence_of(module, make, training)
+    return [dict(one.settings) for one in identify(evidence, training, list(evidence.given[0].layers))]
+
+
+def rows(*shape):
+    return lambda rng, scale: (scale * rng.normal(size=shape)).astype(np.float32)
+
+
+def tokens(count, *shape):
+    return lambda rng, scale: rng.integers(0, count, shape)
+
+
+class Call(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+class Attention(nn.MultiheadAttention):
+    """Attention of its input to itself."""
+
+    def forward(self, x, mask=None):
+        return super().forward(x, x, x, attn_mask=mask, need_weights=False)
+
+
+class Causal(Attention):
+    """Attention to what came before."""
+
+    def forward(self, x):
+        return super().forward(x, nn.Transformer.generate_square_subsequent_mask(x.shape[1]))
+
+
+NORMALIZATIONS = [
+    (nn.BatchNorm1d(6, eps=1e-3), (8, 6), False, {"kind": "batch normalization", "epsilon": 1e-3}),
+    (nn.BatchNorm2d(3), (8, 3, 4, 4), True, {"kind": "batch normalization", "statistics": "statistics of the batch"}),
+    (nn.LayerNorm(6), (8, 6), False, {"kind": "layer normalization", "epsilon": 1e-5, "variance": "biased"}),
+    (nn.LayerNorm(6, eps=1e-6), (8, 5, 6), False, {"kind": "layer normalization", "epsilon": 1e-6}),
+    (nn.GroupNorm(2, 6, eps=1e-4), (8, 6, 4, 4), False, {"kind": "group normalization", "groups": 2, "epsilon": 1e-4}),
+    (nn.InstanceNorm2d(4, affine=True), (8, 4, 5, 5), False, {"kind": "instance normalization", "epsilon": 1e-5}),
+    (nn.RMSNorm(6, eps=1e-6), (8, 6), False, {"kind": "RMS normalization", "epsilon": 1e-6}),
+]
+ACTIVATIONS = [
+    (nn.ReLU(), {"activation": "relu"}),
+    (nn.ReLU6(), {"activation": "relu6"}),
+    (nn.LeakyReLU(0.3), {"activation": "leaky relu", "negative_slope": 0.3}),
+    (nn.ELU(0.7), {"activation": "elu", "alpha": 0.7}),
+    (nn.CELU(0.7), {"activation": "celu", "alpha": 0.7}),
+    (nn.SELU(), {"activation": "selu"}),
+    (nn.GELU(), {"activation": "gelu"}),
+    (nn.GELU(approximate="tanh"), {"activation": "gelu, tanh approximation"}),
+    (nn.SiLU(), {"activation": "silu"}),
+    (nn.Mish(), {"activation": "mish"}),
+    (nn.Softplus(beta=2), {"activation": "softplus", "beta": 2.0}),
+    (nn.Hardsigmoid(), {"activation": "hard sigmoid, x / 6 + 0.5"}),
+    (Call(lambda x: torch.clamp(0.2 * x + 0.5, 0, 1)), {"activation": "hard sigmoid, 0.2 x + 0.5"}),
+    (nn.Hardswish(), {"activation": "hard swish"}),
+    (nn.Softmax(dim=1), {"activation": "softmax", "axis": -2}),
+    (nn.LogSoftmax(dim=-1), {"activation": "log softmax", "axis": -1}),
+    (Call(lambda x: torch.softmax(x / 3, -1)), {"activation": "softmax", "temperature": 3.0}),
+    (Call(lambda x: x * 2.5), {"scale": 2.5}),
+    (Call(lambda x: x / 255 - 0.5), {"scale": 1 / 255, "offset": -0.5}),
+]
+SPATIAL = [
+    (nn.MaxPool2d(2), (3, 4, 9, 9), {"kind": "max pooling", "pool_size": 2, "stride": 2, "padding": "valid"}),
+    (nn.MaxPool2d(3, 2, padding=1), (3, 4, 8, 8), {"kind": "max pooling", "padding": "1"}),
+    (
+        Call(lambda x: functional.max_pool2d(functional.pad(x, (1, 1, 1, 1)), 3, 2)),
+        (3, 4, 8, 8),
+        {"kind": "max pooling", "pads_with": "zeros"},
+    ),
+    (nn.AvgPool2d(3, 2, padding=1), (3, 4, 8, 8), {"kind": "average pooling", "count_include_pad": True}),
+    (
+        nn.AvgPool2d(3, 2, padding=1, count_include_pad=False),
+        (3, 4, 8, 8),
+        {"kind": "average pooling", "count_include_pad": False},
+    ),
+    (nn.AvgPool2d(2, ceil_mode=True), (3, 4, 7, 7), {"kind": "average pooling", "ceil_mode": True}),
+    (nn.MaxPool1d(2), (3, 4, 8), {"kind": "max pooling", "pool_size": 2}),
+    (nn.Conv2d(4, 6, 3, padding=1), (3, 4, 8, 8), {"stride": 1, "padding": "same"}),
+    (nn.Conv2d(4, 6, 3, 2, padding=1), (3, 4, 8, 8), {"stride": 2, "padding": "1"}),
+    (
+        nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(4, 6, 3, 2)),
+        (3, 4, 8, 8),
+        {"stride": 2, "padding": "same"},
+    ),
+    (nn.Conv2d(4, 6, 3, dilation=2, groups=2), (3, 4, 9, 9), {"dilation": 2, "padding": "valid"}),
+    (nn.Conv1d(4, 6, 3), (3, 4, 9), {"stride": 1, "padding": "valid"}),
+    (nn.ConvTranspose2d(4, 6, 3, 2, padding=1, output_padding=1), (3, 4, 5, 5), {"stride": 2, "padding": "1"}),
+    (nn.Upsample(scale_factor=2), (3, 4, 5, 5), {"method": "nearest"}),
+    (
+        nn.Upsample(scale_factor=2, mode="bilinear"),
+        (3, 4, 5, 5),
+        {"method": "bilinear", "coordinates": "half-pixel centers"},
+    ),
+    (
+        nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
+        (3, 4, 5, 5),
+        {"method": "bilinear", "coordinates": "aligned corners"},
+    ),
+    (Call(lambda x: x.mean((2, 3))), (3, 4, 5, 5), {"reduction": "mean", "axis": (2, 3)}),
+    (Call(lambda x: x.amax(1)), (3, 4, 5), {"reduction": "max", "axis": (1,)}),
+    (Call(lambda x: x.flip(1)), (3, 4, 5), {"reversed": 1}),
+    (Call(lambda x: x.permute(0, 2, 3, 1).flatten(1)), (3, 4, 5, 6), {"order": (0, 2, 3, 1)}),
+    (nn.ReflectionPad2d(1), (3, 4, 5, 5), {"mode": "reflect"}),
+]
+SEQUENCES = [
+    (nn.LSTM(4, 5, batch_first=True), {"recurrent_activation": "sigmoid", "forget_bias": 0.0}),
+    (nn.GRU(4, 5, batch_first=True), {"reset_after": True}),
+    (nn.RNN(4, 5, batch_first=True, nonlinearity="relu"), {"activation": "relu"}),
+    (Attention(4, 2, batch_first=True), {"heads": 2, "mask": "none"}),
+    (Causal(4, 4, batch_first=True), {"heads": 4, "mask": "causal"}),
+]
+
+
+def assert_among(settings, expected):
+    """Some reading has all that is expected; numbers to six digits."""
+    assert any(matches(one, expected) for one in settings), settings[:3]
+
+
+def matches(one, expected):
+    return all(
+        one.get(name) == (pytest.approx(value, rel=1e-5) if isinstance(value, float) else value)
+        for name, value in expected.items()
+    )
+
+
+@pytest.mark.parametrize(("module", "shape", "training", "expected"), NORMALIZATIONS)
+def test_a_normalization_is_known_by_its_numbers(module, shape, training, expected):
+    assert_among(settings_of(module, rows(*shape), training), expected)
+
+
+@pytest.mark.parametrize(("module", "expected"), ACTIVATIONS)
+def test_an_activation_is_known_by_its_numbers(module, expected):
+    assert_among(settings_of(module, rows(6, 5, 8)), expected)
+
+
+@pytest.mark.parametrize(("module", "shape", "expected"), SPATIAL)
+def test_a_layer_over_space_is_known_by_its_numbers(module, shape, expected):
+    assert_among(settings_of(module, rows(*shape)), expected)
+
+
+@pytest.mark.parametrize(("module", "expected"), SEQUENCES)
+def test_a_layer_over_time_is_known_by_its_numbers(module, expected):
+    assert_among(settings_of(module, rows(3, 6, 4)), expected)
+
+
+def test_an_embedding_shows_its_scale():
+    class Scaled(nn.Embedding):
+        def forward(self, x):
+            return super().forward(x) * 8**0.5
+
+    assert_among(settings_of(Scaled(9, 8), tokens(9, 4, 5)), {"scale": 8**0.5})
+
+
+def test_a_dropout_shows_its_rate():
+    assert_among(settings_of(nn.Dropout(0.3), rows(8, 40), training=True), {"rate": 0.3, "scaled": True})
+
+
+def test_what_is_no_known_layer_is_given_no_name():
+    odd = Call(lambda x: torch.sin(3 * x) + x.roll(1, -1))
+    assert settings_of(odd, rows(6, 8)) == []
