@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from samestep.explain.buffers import explain_buffers
+from samestep.explain.alignment import explain_alignment
 from samestep.explain.case import Case, Explainer
+from samestep.explain.data import explain_data
+from samestep.explain.metrics import explain_metrics
 from samestep.explain.schedules import explain_schedule
 from samestep.explain.losses import explain_loss
 from samestep.explain.layers import explain_forward
@@ -18,9 +21,12 @@ EXPLAINERS: Mapping[str, Explainer] = {
     "loss": explain_loss,
     "forward": explain_forward,
     "buffers": explain_buffers,
+    "data": explain_data,
+    "alignment": explain_alignment,
     "update": explain_update,
     "slots": explain_update,
     "schedule": explain_schedule,
+    "metrics": explain_metrics,
 }
 """Who looks for the causes of a stage's difference."""
 
