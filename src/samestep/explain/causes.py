@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from samestep.explain.buffers import explain_buffers
 from samestep.explain.alignment import explain_alignment
+from samestep.explain.buffers import explain_buffers
 from samestep.explain.case import Case, Explainer
 from samestep.explain.data import explain_data
+from samestep.explain.layers import explain_forward
+from samestep.explain.losses import explain_loss
 from samestep.explain.metrics import explain_metrics
 from samestep.explain.schedules import explain_schedule
-from samestep.explain.losses import explain_loss
-from samestep.explain.layers import explain_forward
 from samestep.explain.updates import explain_update
 from samestep.matching.judging import Judged
 from samestep.results import Cause
@@ -33,22 +33,21 @@ EXPLAINERS: Mapping[str, Explainer] = {
 
 def find_causes(case: Case) -> tuple[list[Judged], tuple[Cause, ...]]:
     """The stages, with a note where no cause was found, and the causes of all that differ, in causal order."""
-    causes: dict[tuple[str, str], Cause] = {}
+    causes: dict[str, Cause] = {}
     noted = []
     for entry in case.judged:
         explainer = EXPLAINERS.get(entry.stage.stage)
         if entry.stage.verdict == "different" and explainer is not None and entry.worst is not None:
             found = explainer(case, entry.worst)
-            causes.update(
-                {
-                    (cause.component, cause.setting): cause
-                    for cause in found.causes
-                    if (cause.component, cause.setting) not in causes
-                }
-            )
+            causes = {**causes, **{_key(cause): cause for cause in found.causes}, **causes}
             entry = _with_note(entry, f"cause not found: {found.ruled_out}") if found.ruled_out else entry
         noted.append(entry)
     return noted, tuple(causes.values())
+
+
+def _key(cause: Cause) -> str:
+    """What makes two causes the same, whichever stage showed them."""
+    return repr((cause.component, cause.setting, cause.left, cause.right))
 
 
 def _with_note(entry: Judged, note: str) -> Judged:
