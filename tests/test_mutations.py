@@ -235,7 +235,7 @@ def test_a_single_change_is_found_where_it_is_made(mutation, side, tmp_path):
     experiment, framework, beside, changes = getattr(mutation, side)
     changed, unchanged = mutant(tmp_path, experiment, framework, *changes), f"{experiment}:{beside}"
     programs = (changed, unchanged) if side == "left" else (unchanged, changed)
-    result = samestep.match(*programs, data=digits(), batch_size=32, steps=STEPS, seed=0)
+    result = samestep.match(*programs, data=digits(), batch_size=32, steps=STEPS, seed=0, explain=False)
     first = result.first_difference
     assert (result.verdict, result.exit_status) == ("different", 1)
     assert (first.stage, first.step) == (mutation.stage, mutation.step)

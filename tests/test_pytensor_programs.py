@@ -500,11 +500,13 @@ def files(tmp_path, monkeypatch):
 
 
 def test_a_program_trains_as_its_twin_in_pytorch_and_one_of_another_momentum_does_not(files):
-    result = samestep.match(f"{files}/left.py", f"{files}/right.py", data=DATA, batch_size=BATCH, steps=8)
+    result = samestep.match(
+        f"{files}/left.py", f"{files}/right.py", data=DATA, batch_size=BATCH, steps=8, explain=False
+    )
     assert result.verdict == "rounding", result.stages
     assert not {s.stage: s.note for s in result.stages}["slots"], "momentum is compared"
     other = f"{files}/right.py:of_another_momentum"
-    result = samestep.match(f"{files}/left.py", other, data=DATA, batch_size=BATCH, steps=8)
+    result = samestep.match(f"{files}/left.py", other, data=DATA, batch_size=BATCH, steps=8, explain=False)
     assert result.verdict == "different"
     assert first_difference(result)[0] in ("update", "slots")
 

@@ -88,7 +88,7 @@ SAME = ("identical", "rounding")
 @pytest.fixture
 def compare(kept):
     return lambda left, right, steps=12: samestep.match(
-        f"{GRAPH}:{left}", f"{KERAS}:{right}", data=data(left), batch_size=8, steps=steps
+        f"{GRAPH}:{left}", f"{KERAS}:{right}", data=data(left), batch_size=8, steps=steps, explain=False
     )
 
 

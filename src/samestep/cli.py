@@ -125,6 +125,7 @@ def match(
         str | None,
         typer.Option("--map", metavar="FILE", help='Which left tensor is which right one: lines "left" = "right".'),
     ] = None,
+    explain: Annotated[bool, typer.Option(help="Look for the causes of a difference.")] = True,
     timeout: Annotated[
         float, typer.Option(min=1.0, help="Seconds of silence after which a program counts as hung.")
     ] = 300.0,
@@ -141,7 +142,7 @@ def match(
     if json is not None:
         _check_writable(json)
     options: dict[str, Any] = {"data": data, "batch_size": batch_size, "epochs": epochs, "steps": steps}
-    options |= {"seed": seed, "own_init": own_init, "timeout": timeout}
+    options |= {"seed": seed, "own_init": own_init, "explain": explain, "timeout": timeout}
     if right is None and (frameworks or "").count(",") > 1:
         if left_python or right_python or pairs:
             raise errors.UsageError("--left-python, --right-python and --map are for two programs, not for a table.")

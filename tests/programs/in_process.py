@@ -62,7 +62,7 @@ def compare(left, right, data, *, batch_size=16, steps=12):
     """The result of a match of two programs, each given as the function that builds it; data: (x, y)."""
     sources = tuple(SimpleNamespace(label=build.__name__, build=build) for build in (left, right))
     per_epoch = -(-len(data[0]) // batch_size)
-    shown = {"timeout": 60.0, "progress": lambda doing, fraction: None}
+    shown = {"explain": False, "timeout": 60.0, "progress": lambda doing, fraction: None}
     task = Task(sources, (None, None), Dataset("test", *data), batch_size, per_epoch, steps, SEED, False, **shown)
     try:
         return _Match(task, (task.start(0), task.start(1))).run()

@@ -44,6 +44,7 @@ def match(
     left_python: str | None = None,
     right_python: str | None = None,
     pairs: str | None = None,
+    explain: bool = True,
     timeout: float = 300.0,
     progress: Progress = lambda doing, fraction: None,
 ) -> MatchResult:
@@ -53,10 +54,11 @@ def match(
     experiment in two frameworks ("tensorflow1,keras" by default). data: ``digits``, ``mnist``, ``FILE.npz``,
     ``FILE.py:function`` or arrays (x, y). batch_size (32). epochs (3) or steps: length of the free run. seed: of initial
     weights and perturbations. own_init: keep each side's own initial weights in the free run, and judge their
-    distributions. pairs: a file that says which left tensor is which right one. timeout: seconds of silence after which
+    distributions. pairs: a file that says which left tensor is which right one. explain: look for the causes of a
+    difference, which takes some seconds more. timeout: seconds of silence after which
     a program counts as hung. An experiment has data, batch size and epochs of its own. Raises SamestepError for bad input.
     """
-    options = _Options(left, right, data, batch_size, epochs, steps, seed, own_init, pairs, timeout, progress)
+    options = _Options(left, right, data, batch_size, epochs, steps, seed, own_init, pairs, explain, timeout, progress)
     return _compare(options.task(pair(left, right, frameworks), (left_python, right_python)))
 
 
@@ -70,6 +72,7 @@ def match_each(
     steps: int | None = None,
     seed: int = 0,
     own_init: bool = False,
+    explain: bool = True,
     timeout: float = 300.0,
     progress: Progress = lambda doing, fraction: None,
 ) -> list[MatchResult]:
@@ -81,7 +84,9 @@ def match_each(
         def show(doing: str, fraction: float, number: int = number, label: str = other.label) -> None:
             progress(f"{label}: {doing}", (number + fraction) / len(others))
 
-        options = _Options(experiment, None, data, batch_size, epochs, steps, seed, own_init, None, timeout, show)
+        options = _Options(
+            experiment, None, data, batch_size, epochs, steps, seed, own_init, None, explain, timeout, show
+        )
         tasks.append(options.task((first, other), (None, None)))
     return _compare_each(tasks)
 
@@ -124,6 +129,7 @@ class _Options:
     seed: int
     own_init: bool
     pairs: str | None
+    explain: bool
     timeout: float
     progress: Progress
 
@@ -135,7 +141,7 @@ class _Options:
         per_epoch = -(-dataset.rows // size)
         total = self.steps or (self.epochs or epochs) * per_epoch
         named = pairs_from(self.pairs)
-        how = (self.seed, self.own_init, self.timeout, self.progress, named)
+        how = (self.seed, self.own_init, self.explain, self.timeout, self.progress, named)
         return _Task(sources, pythons, dataset, size, per_epoch, total, *how)
 
 
@@ -159,6 +165,7 @@ class _Task:
     total: int
     seed: int
     own_init: bool
+    explain: bool
     timeout: float
     progress: Progress
     pairs: dict[str, str] = field(default_factory=dict)
@@ -223,9 +230,9 @@ class _Match:
 
     def _explained(self, judged: list[Judged]) -> tuple[list[Judged], tuple[Cause, ...]]:
         """The stages, and the causes of those that differ."""
-        if not any(entry.stage.verdict == "different" for entry in judged):
-            return judged, ()
         task = self.task
+        if not task.explain or not any(entry.stage.verdict == "different" for entry in judged):
+            return judged, ()
         task.progress("looking for the cause", 1.0)
         batches = shared_rows(self.sides, 0, task.batch_size)
         case = Case(
