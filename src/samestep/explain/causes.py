@@ -10,6 +10,7 @@ from samestep.explain.buffers import explain_buffers
 from samestep.explain.case import Case, Explainer
 from samestep.explain.data import explain_data
 from samestep.explain.layers import explain_forward
+from samestep.explain.gradients import explain_gradients
 from samestep.explain.losses import explain_loss
 from samestep.explain.metrics import explain_metrics
 from samestep.explain.schedules import explain_schedule
@@ -23,6 +24,7 @@ EXPLAINERS: Mapping[str, Explainer] = {
     "buffers": explain_buffers,
     "data": explain_data,
     "alignment": explain_alignment,
+    "gradients": explain_gradients,
     "update": explain_update,
     "slots": explain_update,
     "schedule": explain_schedule,

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from samestep.explain.case import Case, Explanation
 from samestep.explain.fitting import Evidence, Fit, Variant, differences, fit, nearest
 from samestep.explain.fixes.losses import loss_cause
-from samestep.explain.references import losses
+from samestep.explain.fixes.regularizers import penalty_causes
+from samestep.explain.references import losses, penalties
 from samestep.explain.references.losses import Losses
+from samestep.explain.references.penalties import Penalty
 from samestep.matching import floor
 from samestep.matching.judging import Comparison
 from samestep.matching.sides import State
@@ -48,9 +50,11 @@ class Seen:
 
 def explain_loss(case: Case, worst: Comparison) -> Explanation:
     """The settings in which the losses differ."""
+    workers = (case.sides.left, case.sides.right)
+    probes = [Probe(worker, case.starts[i], case.batches[i], case.rng) for i, worker in enumerate(workers)]
     found, evidence = [], []
-    for side, worker in enumerate((case.sides.left, case.sides.right)):
-        seen = Probe(worker, case.starts[side], case.batches[side], case.rng).look()
+    for probe in probes:
+        seen = probe.look()
         if len(seen[0].outputs) != 1 or len(seen[0].targets) != 1:
             return Explanation(ruled_out="losses of several outputs are not looked into")
         evidence.append(_evidence(seen))
@@ -59,10 +63,14 @@ def explain_loss(case: Case, worst: Comparison) -> Explanation:
     if pair is None:
         which = " nor ".join(name for name, fitting in zip(("left", "right"), found, strict=True) if not fitting)
         return Explanation(ruled_out=f"no known loss reproduces what the {which} one says")
-    told = differences(*pair)
-    if not told:
-        return Explanation(ruled_out="the same settings of a known loss reproduce both")
-    return Explanation(tuple(loss_cause(case, difference, pair) for difference in told))
+    causes = [loss_cause(case, difference, pair) for difference in differences(*pair)]
+    penalties = [_penalty(probe, fit) for probe, fit in zip(probes, pair, strict=True)]
+    if penalties[0] is None or penalties[1] is None:
+        noted = "what a loss adds for the parameters is neither an L1 nor an L2 penalty"
+        return Explanation(tuple(causes), ruled_out=noted)
+    right_names = {right: left for left, right in case.sides.parameters.right_names.items()}
+    causes += penalty_causes(case, penalties[0], penalties[1].renamed(right_names))
+    return Explanation(tuple(causes), "" if causes else "the same settings of a known loss reproduce both")
 
 
 class Probe:
@@ -75,6 +83,14 @@ class Probe:
         """Losses of several batches at each of the states."""
         try:
             return [seen for number, scale in enumerate(scales) for seen in self._at(number, scale)]
+        finally:
+            self.worker.ask("state", values=self.start)
+
+    def look_for_penalty(self, count: int) -> list[tuple[Seen, State]]:
+        """Losses of one batch at many states, in each of which every tensor has a size of its own."""
+        try:
+            states = [self._moderate(1.0, spread=0.5) for _ in range(count)]
+            return [(self._on(i, state, self.batch["x"], self.batch["y"]), state) for i, state in enumerate(states)]
         finally:
             self.worker.ask("state", values=self.start)
 
@@ -102,12 +118,16 @@ class Probe:
     def _loss(self, x: Any, y: Any) -> float:
         return float(np.asarray(self.worker.ask("gradients", x=x, y=y)["loss"], np.float64))
 
-    def _moderate(self, scale: float) -> State:
-        """A state with parameters of this scale, or of the next smaller one with outputs that hide nothing."""
+    def _moderate(self, scale: float, spread: float = 0.0) -> State:
+        """A state with parameters of this scale, or of the next smaller one with outputs that hide nothing.
+
+        spread: decimal exponents by which tensors are made larger or smaller besides.
+        """
+        sizes = {name: 10 ** self.rng.uniform(-spread, spread) for name in self.start["parameters"]}
         directions = {n: self.rng.normal(0, SHIFT, a.shape) for n, a in self.start["parameters"].items()}
         for shrink in 0.6 ** np.arange(8):
             moved = {
-                name: ((array + directions[name]) * scale * shrink).astype(array.dtype)
+                name: ((array + directions[name]) * scale * shrink * sizes[name]).astype(array.dtype)
                 if array.dtype.kind == "f"
                 else array
                 for name, array in self.start["parameters"].items()
@@ -194,6 +214,18 @@ def _ignoring(variant: Variant) -> Variant:
     if len(zeros) == 1 and len(set(weights.values())) == 2:
         return variant.with_choices(ignore_index=zeros[0])
     return variant
+
+
+def _penalty(probe: Probe, found: Fit) -> Penalty | None:
+    """What the loss adds for the parameters, by non-negative least squares; None if that is no known penalty."""
+    if not found.variant.choices["offset"]:
+        return Penalty({}, {})
+    groups = penalties.groups(probe.start["parameters"])
+    looked = probe.look_for_penalty(2 * len(groups) + 6)
+    evidence = _evidence([seen for seen, _ in looked])
+    data = losses.compute(evidence.given, {**found.variant.choices, **found.numbers, "offset": False})
+    sums = np.array([penalties.sums(state["parameters"], groups) for _, state in looked])
+    return penalties.fitted(sums, groups, evidence, data)
 
 
 def _first(rows: Any) -> Array:
