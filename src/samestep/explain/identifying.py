@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -62,24 +63,29 @@ def fits_as_well(found: Fit, evidence: Evidence) -> bool:
 
 def search(variants: Iterable[Variant], evidence: Evidence) -> list[Fit]:
     """The variants that reproduce what was seen, with usual numbers if some do, else with numbers near the best of them."""
-    tried = [_started(variant, evidence) for variant in variants]
-    near = [one for one in tried if one[0] < floor.ROUNDING]
+    tried = [one for variant in variants for one in _started(variant, _first(evidence))]
+    near = [one for one in tried if one[0] < floor.ROUNDING and _times(one[1], evidence, one[2]) < floor.ROUNDING]
     far = sorted((one for one in tried if one[2] and one[0] < FAR), key=lambda one: one[0])[:REFINED]
     found = [fit(variant, evidence, numbers) for _, variant, numbers in near or far]
     return [one for one in found if one is not None]
 
 
-def _started(variant: Variant, evidence: Evidence) -> tuple[float, Variant, dict[str, float]]:
-    """How near the variant comes with the best of usual numbers, and these."""
+def _started(variant: Variant, first: Evidence) -> list[tuple[float, Variant, dict[str, float]]]:
+    """How near the variant comes to the first example with the best of usual numbers, and these; if it comes near at all."""
     choices = [COMMON.get(name, (usual,)) for name, usual in variant.numbers.items()]
     starts = [dict(zip(variant.numbers, values, strict=True)) for values in product(*choices)]
-    best = min(starts, key=lambda numbers: _times(variant, evidence, numbers))
-    return _times(variant, evidence, best), variant, best
+    tried = [(_times(variant, first, numbers), numbers) for numbers in starts]
+    times, best = min(tried, key=lambda one: one[0])
+    return [(times, variant, best)] if times < (FAR if best else floor.ROUNDING) else []
 
 
 def _times(variant: Variant, evidence: Evidence, numbers: Mapping[str, float]) -> float:
-    with np.errstate(all="ignore"):
+    with (
+        np.errstate(all="ignore"),
+        suppress(ValueError, IndexError, KeyError),
+    ):  # of inputs that such a layer cannot take
         return evidence.times(variant.compute(evidence.given, {**variant.choices, **numbers}))
+    return float("inf")
 
 
 # --- families ---
@@ -123,10 +129,22 @@ def _linear(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
 
 def _activated(before: Variant, evidence: Evidence) -> list[Fit]:
     """Activations of what a layer makes that reproduce what was seen."""
+    if not _is_function(_at_points(_behind(before, _first(evidence)))):
+        return []
+    found = _activation(_behind(before, evidence), False, [])
+    return [replace(one, variant=_composed(before, one.variant)) for one in found]
+
+
+def _behind(before: Variant, evidence: Evidence) -> Evidence:
+    """The evidence with what a layer makes of the input in the place of that."""
     made = before.compute(evidence.given, before.choices)
     shaped = [Example(z.reshape(one.y.shape), one.y, one.layers) for z, one in zip(made, evidence.given, strict=True)]
-    found = _activation(replace(evidence, given=tuple(shaped)), False, [])
-    return [replace(one, variant=_composed(before, one.variant)) for one in found]
+    return replace(evidence, given=tuple(shaped))
+
+
+def _first(evidence: Evidence) -> Evidence:
+    """The first example alone."""
+    return Evidence(evidence.given[:1], evidence.seen[:1], [sibling[:1] for sibling in evidence.siblings])
 
 
 def _with_activation(found: Fit) -> Fit:

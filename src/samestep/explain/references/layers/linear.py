@@ -114,7 +114,7 @@ def variants(example: Example, layers: Sequence[str]) -> Iterator[Variant]:
                 kernel.shape[1:],
             ):
                 yield variant("dense", dense, layer, {"use_bias": bias})
-            if kernel.ndim == example.x.ndim > 2:
+            if kernel.ndim == example.x.ndim == example.y.ndim > 2:
                 yield from _convolutions(example, layer, kernel, bias)
                 yield from _transposed(example, layer, kernel, bias)
 
