@@ -51,7 +51,9 @@ def test_commands_shown_with_their_output_give_that_verdict(page: Path, tmp_path
         verdict = output[0].split()[0]
         assert run.stdout.split()[0] == verdict, run.stdout + run.stderr
         assert run.returncode == EXIT_STATUS[verdict]
-        differences = [line for line in output if line.startswith("First difference")]
+        differences = [
+            line for line in output if line.startswith(("First difference", "Cause", "  right: ", "  left: "))
+        ]
         for line in differences:
             assert line.rstrip("…") in run.stdout
 
@@ -92,7 +94,8 @@ def test_every_option_of_the_command_line_is_documented_and_every_documented_one
     page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(--[a-z-]+)", page)) - {"--version"}
     match = get_command(app).commands["match"]
-    assert documented == {name for option in match.params for name in option.opts if name.startswith("--")}
+    names = [name for option in match.params for name in (*option.opts, *option.secondary_opts)]
+    assert documented == {name for name in names if name.startswith("--")}
 
 
 def test_links_between_pages_lead_somewhere() -> None:
