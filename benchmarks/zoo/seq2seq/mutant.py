@@ -2,7 +2,7 @@
 
 from right import build as port
 
-EXPECTED = "forward: decoder"
+EXPECTED = "forward: mean"
 
 
 def build():

@@ -3,7 +3,7 @@
 from right import build as port
 from right import prepare  # noqa: F401
 
-EXPECTED = "forward: join1"
+EXPECTED = "forward: resize"
 
 
 def build():
