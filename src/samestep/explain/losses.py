@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from samestep.explain.case import Case, Explanation
 from samestep.explain.fitting import Evidence, Fit, Variant, differences, fit, nearest
-from samestep.explain.fixes.losses import loss_cause
+from samestep.explain.fixes.losses import link_cause, loss_cause
 from samestep.explain.fixes.regularizers import penalty_causes
 from samestep.explain.references import losses, penalties
 from samestep.explain.references.losses import Losses
@@ -19,6 +19,7 @@ from samestep.explain.references.penalties import Penalty
 from samestep.matching import floor
 from samestep.matching.judging import Comparison
 from samestep.matching.sides import State
+from samestep.results import Cause
 from samestep.worker.parent import Worker
 
 Array = NDArray[Any]
@@ -63,7 +64,7 @@ def explain_loss(case: Case, worst: Comparison) -> Explanation:
     if pair is None:
         which = " nor ".join(name for name, fitting in zip(("left", "right"), found, strict=True) if not fitting)
         return Explanation(ruled_out=f"no known loss reproduces what the {which} one says")
-    causes = [loss_cause(case, difference, pair) for difference in differences(*pair)]
+    causes = _causes(case, pair)
     penalties = [_penalty(probe, fit) for probe, fit in zip(probes, pair, strict=True)]
     if penalties[0] is None or penalties[1] is None:
         noted = "what a loss adds for the parameters is neither an L1 nor an L2 penalty"
@@ -71,6 +72,23 @@ def explain_loss(case: Case, worst: Comparison) -> Explanation:
     right_names = {right: left for left, right in case.sides.parameters.right_names.items()}
     causes += penalty_causes(case, penalties[0], penalties[1].renamed(right_names))
     return Explanation(tuple(causes), "" if causes else "the same settings of a known loss reproduce both")
+
+
+def _causes(case: Case, pair: tuple[Fit, Fit]) -> list[Cause]:
+    """The differences of two fits; that one takes logits and the other probabilities is none if they are given such."""
+    told = differences(*pair)
+    left, right = (_gives_shares(worker, case, i) for i, worker in enumerate((case.sides.left, case.sides.right)))
+    logits = [found.settings.get("from_logits") for found in pair]
+    if left != right and None not in logits:
+        told = [difference for difference in told if difference[0] not in ("from_logits", "probabilities")]
+    linked = [link_cause(case, pair, (left, right))] if left != right and logits[0] is logits[1] is not None else []
+    return [*linked, *(loss_cause(case, difference, pair) for difference in told)]
+
+
+def _gives_shares(worker: Worker, case: Case, side: int) -> bool:
+    """Whether a side's outputs are probabilities."""
+    outputs = worker.ask("forward", x=case.batches[side]["x"], training=True, activations=False)["outputs"]
+    return all(a.size > 0 and a.min() >= 0 and a.max() <= 1 for a in outputs.values())
 
 
 class Probe:

@@ -92,6 +92,11 @@ def clipped_by_global_norm(limit: float, beside: float = 0.0) -> Change:
     return Change("gradient", "global_clip_norm", limit, apply)
 
 
+def clipped_to(limit: float, by: float) -> Change:
+    """Gradients clipped by their common norm in all passes, made from such as are clipped to another limit."""
+    return Change("gradient", "global_clip_norm", limit, scaled(by).apply)
+
+
 def decayed(amounts: Mapping[str, float]) -> Change:
     """The gradient of an amount times the sum of squares added, tensor by tensor: weight decay by hand, without its loss."""
     return Change(

@@ -216,7 +216,8 @@ MEAN, BATCH_MEAN, POSITION_MEAN, SUM, BY_WEIGHT = (
     "mean by weight",
 )
 ROOT = "root of the mean"
-REDUCTIONS = (MEAN, BATCH_MEAN, POSITION_MEAN, SUM, BY_WEIGHT)
+IGNORING = {BY_WEIGHT: MEAN, MEAN: "mean, with what is ignored counted"}
+"""What a reduction is called where targets are ignored: torch.nn.CrossEntropyLoss does not count them, Keras does."""
 
 COMMON = {
     "label_smoothing": 0.0,
@@ -334,8 +335,12 @@ def near(given: Losses, rest: Array) -> bool:
 
 
 def told(settings: Settings) -> Settings:
-    """The settings as users know them."""
-    return {name: value for name, value in settings.items() if name not in ("offset", "clipped", "inside")}
+    """The settings as users know them: targets that are ignored have no weight, and a mean is that of the others."""
+    hidden = {"offset", "clipped", "inside"} | ({"class_weight"} if settings["ignore_index"] is not None else set())
+    shown = {name: value for name, value in settings.items() if name not in hidden}
+    if settings["ignore_index"] is not None and settings["reduction"] in IGNORING:
+        shown["reduction"] = IGNORING[settings["reduction"]]
+    return shown
 
 
 def weighted(variant: Variant, given: Losses) -> Iterator[Variant]:
@@ -368,7 +373,7 @@ def _reductions(kind: Kind, given: Losses) -> Sequence[str]:
     """Those that can differ here: a term for each position leaves one axis less."""
     dimensions = given.outputs.ndim - kind.classes
     several = ((BATCH_MEAN,) if dimensions > 1 else ()) + ((POSITION_MEAN,) if dimensions > 2 else ())
-    weighted = (BY_WEIGHT,) if given.labels is not None and given.labels.min() < 0 else ()
+    weighted = (BY_WEIGHT,) if given.labels is not None else ()
     roots = (ROOT,) if kind.terms is squared_error else ()
     return (MEAN, *several, SUM, *weighted, *roots)
 
