@@ -12,6 +12,7 @@ from samestep.explain.data import explain_data
 from samestep.explain.layers import explain_forward
 from samestep.explain.gradients import explain_gradients
 from samestep.explain.losses import explain_loss
+from samestep.explain.initial import explain_init
 from samestep.explain.metrics import explain_metrics
 from samestep.explain.schedules import explain_schedule
 from samestep.explain.updates import explain_update
@@ -25,6 +26,7 @@ EXPLAINERS: Mapping[str, Explainer] = {
     "data": explain_data,
     "alignment": explain_alignment,
     "gradients": explain_gradients,
+    "init": explain_init,
     "update": explain_update,
     "slots": explain_update,
     "schedule": explain_schedule,
