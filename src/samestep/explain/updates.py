@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,11 @@ ELEMENTS = 64
 """Elements of each tensor that are given a gradient; the others are zero and stay so, so that norms are known."""
 RATES = (1.0, 1.0, 0.5, 0.5, 1.0)
 """The learning rate of each update, relative to the first: a change shows whether a velocity holds it."""
+LONGER = (1.0, 0.5, 1.0, 1.0)
+SLOW = ("RAdam",)
+"""Algorithms that only do what sets them apart after more updates than others are given."""
+MOST_ACCUMULATED = 16
+"""Gradients that an optimizer is given before it is taken for one that never updates."""
 WEIGHTS = (-3.0, -1.0)
 """Decimal exponents of the parameters at first: decay shows in them, and storing them rounds little away."""
 SMALL, LARGE = (-9.0, -1.0), (-5.0, 3.0)
@@ -60,8 +66,11 @@ def _identified(probe: _Probe, declared: dict[str, float], known: set[str]) -> t
     known: settings that either side declares, so that both are looked for among the same algorithms first.
     """
     small, large = probe.evidence(SMALL), probe.evidence(LARGE)
-    variants = likeliest_first(optimizers.variants(bool(small.given[0].decays.any())), known)
+    variants = likeliest_first(optimizers.variants(bool(small.given[0].decays.any()), probe.every), known)
     unclipped = fits(variants, small, declared)
+    if unclipped and unclipped[0].variant.name in SLOW:
+        small, large = probe.evidence(SMALL, RATES + LONGER), probe.evidence(LARGE, RATES + LONGER)
+        unclipped = fits([fit.variant for fit in unclipped], small, declared)
     both = _joined(small, large)
     found = fits([fit.variant for fit in unclipped], both, unclipped[0].numbers) if unclipped else []
     for fit in () if found else unclipped:
@@ -78,33 +87,60 @@ class _Probe:
             name: np.sort(rng.choice(array.size, min(ELEMENTS, array.size), replace=False))
             for name, array in start["parameters"].items()
         }
+        self.every = self._batches_an_update()
 
-    def evidence(self, exponents: tuple[float, float]) -> Evidence:
-        """What updates the optimizer makes of gradients of these sizes."""
+    def _batches_an_update(self) -> int:
+        """How many gradients the optimizer takes before it moves the parameters; 1 if it never does."""
+        state, given, count = self.start, self._spread(LARGE), 0
+        while count < MOST_ACCUMULATED:
+            self.worker.ask("state", values=state)
+            rate = self.worker.ask("settings").get("learning_rate", {}).get("value", 1.0)
+            before, state = state, self.worker.ask("update", gradients=given, **self.batch)
+            count += 1 if rate else 0  # a warm-up may begin with a rate of zero
+            if not _all_equal(before["parameters"], state["parameters"]):
+                return count
+            if not rate and np.array_equal(before["counters"]["step"], state["counters"]["step"]):
+                return 1
+        return 1
+
+    def evidence(self, exponents: tuple[float, float], relative: Sequence[float] = RATES) -> Evidence:
+        """What updates the optimizer makes of gradients of these sizes, at these rates relative to the first one."""
         self.worker.ask("state", values=self.start)  # where it stands, its own schedule may have another rate
         settings = self.worker.ask("settings")
         try:
-            return self._evidence(exponents, settings.get("learning_rate", {}).get("value", float("nan")))
+            rate = settings.get("learning_rate", {}).get("value", float("nan"))
+            return self._evidence(exponents, rate * np.repeat(relative, self.every))
         finally:
             self.worker.ask("settings", values={name: entry["value"] for name, entry in settings.items()})
             self.worker.ask("state", values=self.start)
 
-    def _evidence(self, exponents: tuple[float, float], rate: float) -> Evidence:
+    def _evidence(self, exponents: tuple[float, float], rates_wanted: Array) -> Evidence:
         state = {**self.start, "parameters": self._spread(WEIGHTS)}
         rows: list[tuple[Any, ...]] = []
-        for relative in RATES:
-            given = self._spread(exponents)
-            state, now = self._with_rate(state, rate * relative)
+        given: dict[str, Array] = {}
+        for wanted in rates_wanted:
+            given = self._like_first(self._spread(exponents), given if len(rows) % self.every else None)
+            state, now = self._with_rate(state, float(wanted))
             rows.append((self._flat(state["parameters"]), self._flat(given), now))
             reaction = Reaction(watch_update(self.worker, state, given, self.batch), self.rng)
-            reaction.grow(floor.DRAWS)
-            rows[-1] += (self._update(reaction.seen), [self._update(sibling) for sibling in reaction.siblings])
+            reaction.grow(floor.DRAWS if len(rows) % self.every == 0 else 1)
+            near = [self._update(reaction.siblings[n % len(reaction.siblings)]) for n in range(floor.DRAWS)]
+            rows[-1] += (self._update(reaction.seen), near)
             self.worker.ask("state", values=state)
             state = self.worker.ask("update", gradients=given, **self.batch)
         parameters, gradients, rates, seen, siblings = (np.array(column) for column in zip(*rows, strict=True))
         moved = [*np.swapaxes(siblings, 0, 1), *self._stored(parameters, seen)]
-        updates = Updates(parameters, gradients, rates / rates[0], self._slices(), np.ones(seen.shape[1]))
-        return Evidence((replace(updates, decays=_decays(updates, seen[0])),), seen, moved)
+        updates = Updates(
+            parameters, gradients, rates / (rates[0] or np.max(rates) or 1.0), self._slices(), np.ones(seen.shape[1])
+        )
+        return Evidence((replace(updates, decays=_decays(updates, seen[self.every - 1])),), seen, moved)
+
+    @staticmethod
+    def _like_first(given: dict[str, Array], before: dict[str, Array] | None) -> dict[str, Array]:
+        """Gradients that are zero where those are that they are accumulated with."""
+        if before is None:
+            return given
+        return {name: np.where(before[name] == 0, 0, array).astype(array.dtype) for name, array in given.items()}
 
     def _stored(self, parameters: Array, seen: Array) -> list[Array]:
         """The updates moved by what storing the new parameters rounds away, which no sibling need show."""
@@ -146,6 +182,10 @@ class _Probe:
     def _slices(self) -> tuple[slice, ...]:
         ends = np.cumsum([places.size for places in self.places.values()])
         return tuple(slice(end - places.size, end) for end, places in zip(ends, self.places.values(), strict=True))
+
+
+def _all_equal(before: dict[str, Array], after: dict[str, Array]) -> bool:
+    return all(np.array_equal(array, after[name]) for name, array in before.items())
 
 
 def _decays(updates: Updates, first: Array) -> Array:

@@ -75,6 +75,11 @@ CLIPPING = {
     ("tensorflow1", "clip_norm"): "tf.clip_by_norm(gradient, {value}) before apply_gradients",
     ("tensorflow1", "global_clip_norm"): "tf.clip_by_global_norm(gradients, {value}) before apply_gradients",
 }
+ACCUMULATION = {
+    "torch": "optimizer.step() after every {value} batches, of the mean of their losses",
+    "jax": "optax.MultiSteps({made}(…), {value})",
+    "keras": "{made}(…, gradient_accumulation_steps={value})",
+}
 FORMS = ("epsilon_place", "momentum_form", "first_undampened", "amsgrad_form", "bias_correction", "initial_accumulator")
 """Settings that are the way in which a framework computes: none of its arguments changes them."""
 
@@ -90,6 +95,9 @@ def optimizer_line(framework: str, fit: Fit, setting: str, other: Fit) -> str:
         return _decay_line(framework, made, other)
     if setting == "epsilon_place" and {value, fit.settings[setting]} == {BEFORE, AFTER}:
         return _moved_epsilon(framework, made, other)
+    if setting == "accumulation_steps":
+        line = ACCUMULATION.get(framework, "{made} once in {value} batches")
+        return made + "(…) at every batch" if value == 1 else line.format(made=made, value=value)
     if setting in FORMS and setting not in names:
         return f"{made} has no argument for it; an update with {setting.replace('_', ' ')} {value} has to be written by hand"
     if (framework, setting) in CLIPPING:

@@ -58,15 +58,25 @@ Rule = Callable[[Step, Settings], Array]
 def compute(rule: Rule, given: Updates, settings: Settings) -> Array:
     """The updates that a rule makes, float64 (updates, elements): clipped and decayed as the settings say."""
     slots: dict[str, Array] = {}
-    made = []
-    each = zip(given.gradients, given.parameters, given.rates, strict=True)
-    for number, (gradient, before, relative) in enumerate(each, 1):
+    made: list[Array] = []
+    every = settings.get("accumulation_steps", 1)
+    for number, (gradient, before, relative) in enumerate(_accumulated(given, every), 1):
         rate = settings["learning_rate"] * relative
         clipped = _clipped(gradient, given.tensors, settings)
         decaying = before * given.decays
         step = Step(_decayed(clipped, decaying, settings), before, number, rate, given.tensors, slots)
+        made += [np.zeros_like(before)] * (every - 1)
         made.append(rule(step, settings) - _decay(decaying, rate, settings))
     return np.array(made)
+
+
+def _accumulated(given: Updates, every: int) -> Iterator[tuple[Array, Array, float]]:
+    """Gradient, parameters and relative rate of each update that is made: once in so many batches, from their mean.
+
+    optax.MultiSteps; keras/src/optimizers/base_optimizer.py, gradient_accumulation_steps.
+    """
+    for last in range(every - 1, len(given.gradients), every):
+        yield given.gradients[last - every + 1 : last + 1].mean(0), given.parameters[last], given.rates[last]
 
 
 def sgd(step: Step, s: Settings) -> Array:
@@ -103,6 +113,40 @@ def adam(step: Step, s: Settings) -> Array:
     if s["nesterov"]:
         direction = beta_1 * mean / (1 - beta_1 ** (t + 1)) + (1 - beta_1) * g / correction_1
     return np.asarray(-step.rate * direction / _root(square, correction_2, s))
+
+
+def radam(step: Step, s: Settings) -> Array:
+    """Rectified Adam (Liu et al. 2020): torch/optim/radam.py (epsilon before the correction), optax.radam (after it)."""
+    g, t, beta_1, beta_2 = step.gradient, step.number, s["beta_1"], s["beta_2"]
+    mean = step.slots["mean"] = beta_1 * step.slot("mean") + (1 - beta_1) * g
+    square = step.slots["square"] = beta_2 * step.slot("square") + (1 - beta_2) * g**2
+    most = 2 / max(1 - beta_2, 1e-300) - 1
+    length = most - 2 * t * beta_2**t / max(1 - beta_2**t, 1e-300)
+    direction = mean / (1 - beta_1**t)
+    if length < RECTIFIED:
+        return np.asarray(-step.rate * direction)
+    rectified = np.sqrt((length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length))
+    return np.asarray(-step.rate * rectified * direction / _root(square, 1 - beta_2**t, s))
+
+
+def adabelief(step: Step, s: Settings) -> Array:
+    """AdaBelief (Zhuang et al. 2020), whose second epsilon is added up in the slot: optax.scale_by_belief."""
+    g, t, beta_1, beta_2 = step.gradient, step.number, s["beta_1"], s["beta_2"]
+    mean = step.slots["mean"] = beta_1 * step.slot("mean") + (1 - beta_1) * g
+    square = beta_2 * step.slot("square") + (1 - beta_2) * (g - mean) ** 2 + s["epsilon_root"]
+    step.slots["square"] = square
+    return np.asarray(-step.rate * _ratio(mean / (1 - beta_1**t), np.sqrt(square / (1 - beta_2**t)) + s["epsilon"]))
+
+
+def lars(step: Step, s: Settings) -> Array:
+    """LARS (You et al. 2017): each tensor's rate by its norm and its gradient's, before the momentum; optax.lars."""
+    g = step.gradient + s["decay_inside"] * step.parameters
+    made: Array = np.empty_like(g)
+    for where in step.tensors:
+        norms = np.linalg.norm(step.parameters[where]), np.linalg.norm(g[where])
+        made[where] = g[where] * (s["trust_coefficient"] * norms[0] / norms[1] if all(norms) else 1.0)
+    velocity = step.slots["velocity"] = s["momentum"] * step.slot("velocity") + step.rate * made
+    return np.asarray(-(s["momentum"] * velocity + step.rate * made if s["nesterov"] else velocity))
 
 
 def nadam(step: Step, s: Settings) -> Array:
@@ -195,6 +239,8 @@ RATE_INSIDE, RATE_OUTSIDE = "learning rate inside", "learning rate outside"
 BEFORE, AFTER, IN_ROOT, OUT_OF_ROOT = "before bias correction", "after bias correction", "inside root", "outside root"
 RAW, CORRECTED = "largest of moments", "largest of corrected moments"
 IN_NORM, BESIDE_NORM = "inside norm", "beside norm"
+RECTIFIED = 5.0
+"""The length of the average from which on RAdam rectifies; before, it leaves the second moment away."""
 
 MOMENTS = {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
 PLAIN_ADAM = {"amsgrad": False, "nesterov": False, "bias_correction": True}
@@ -247,6 +293,13 @@ def _variants() -> Iterator[tuple[str, Rule, dict[str, Any], dict[str, float]]]:
     numbers = {"learning_rate": 1e-3, "initial_accumulator": 0.1, "l1": 0.0, "l2": 0.0}
     yield "Ftrl", ftrl, {"learning_rate_power": -0.5}, numbers
     yield "LAMB", lamb, {}, {**MOMENTS, "decay_inside": 0.0}
+    for place in (BEFORE, AFTER):
+        yield "RAdam", radam, {"epsilon_place": place}, MOMENTS
+    for root in ({"epsilon": 1e-16, "epsilon_root": 1e-16}, {"epsilon": 1e-8, "epsilon_root": 1e-12}):
+        yield "AdaBelief", adabelief, {}, {**MOMENTS, **root}
+    for nesterov in (False, True):
+        numbers = {"learning_rate": 0.1, "momentum": 0.9, "trust_coefficient": 1e-3, "decay_inside": 0.0}
+        yield "LARS", lars, {"nesterov": nesterov}, numbers
 
 
 DECAYS: Mapping[str, tuple[str, float]] = {
@@ -270,12 +323,15 @@ ACTING = {
 """Settings that have no effect where a number is zero."""
 
 
-def variants(decays: bool) -> list[Variant]:
-    """Every way to update with unclipped gradients; decays: whether weights move without a gradient."""
+def variants(decays: bool, every: int = 1) -> list[Variant]:
+    """Every way to update with unclipped gradients.
+
+    decays: whether weights move without a gradient; every: batches whose gradients are accumulated.
+    """
     forms = [("", ("", 0.0)), *(DECAYS.items() if decays else ())]
     found = []
     for (name, rule, choices, numbers), (form, (setting, usual)) in product(_variants(), forms):
-        made = {"clipping": "", "weight_decay_form": form, **choices}
+        made = {"clipping": "", "weight_decay_form": form, "accumulation_steps": every, **choices}
         decay = {setting: usual} if setting else {}
         made = made if setting else {**made, "weight_decay": 0.0}
         found.append(Variant(name, made, {**numbers, **decay}, _computing(rule), told))
