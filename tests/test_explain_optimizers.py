@@ -247,7 +247,7 @@ CASES = {
     ),
 }
 ROUNDED = {"optax RAdam": 1e-5}
-"""Relative rounding where it is more than that of float32 parameters: the length of an average is a difference of large numbers."""
+"""Relative rounding where it is more than that of float32 parameters: an average's length is a difference of large numbers."""
 
 
 def made(name, settings, given):

@@ -9,10 +9,10 @@ from samestep.explain.alignment import explain_alignment
 from samestep.explain.buffers import explain_buffers
 from samestep.explain.case import Case, Explainer
 from samestep.explain.data import explain_data
-from samestep.explain.layers import explain_forward
 from samestep.explain.gradients import explain_gradients
-from samestep.explain.losses import explain_loss
 from samestep.explain.initial import explain_init
+from samestep.explain.layers import explain_forward
+from samestep.explain.losses import explain_loss
 from samestep.explain.metrics import explain_metrics
 from samestep.explain.schedules import explain_schedule
 from samestep.explain.updates import explain_update
