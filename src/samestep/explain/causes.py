@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from samestep.explain.alignment import explain_alignment
 from samestep.explain.buffers import explain_buffers
-from samestep.explain.case import Case, Explainer
+from samestep.explain.case import Case, Explainer, Explanation
 from samestep.explain.data import explain_data
 from samestep.explain.gradients import explain_gradients
 from samestep.explain.initial import explain_init
@@ -35,18 +35,40 @@ EXPLAINERS: Mapping[str, Explainer] = {
 """Who looks for the causes of a stage's difference."""
 
 
+OWN_INPUTS = ("loss", "buffers", "metrics")
+"""Stages in which each side is identified from its own inputs, so that an earlier difference does not hide theirs."""
+
+
 def find_causes(case: Case) -> tuple[list[Judged], tuple[Cause, ...]]:
     """The stages, with a note where no cause was found, and the causes of all that differ, in causal order."""
     causes: dict[str, Cause] = {}
     noted = []
     for entry in case.judged:
-        explainer = EXPLAINERS.get(entry.stage.stage)
-        if entry.stage.verdict == "different" and explainer is not None and entry.worst is not None:
-            found = explainer(case, entry.worst)
+        different = entry.stage.verdict == "different"
+        if entry.worst is not None and (different or _only_follows(entry)):
+            found = _explained(case, entry)
             causes = {**causes, **{_key(cause): cause for cause in found.causes}, **causes}
-            entry = _with_note(entry, f"cause not found: {found.ruled_out}") if found.ruled_out else entry
+            entry = _with_note(entry, f"cause not found: {found.ruled_out}") if different and found.ruled_out else entry
         noted.append(entry)
     return noted, tuple(causes.values())
+
+
+def _only_follows(entry: Judged) -> bool:
+    """Whether a stage may differ by itself too, although it is not judged since an earlier one does."""
+    return entry.stage.stage in OWN_INPUTS and entry.stage.note.startswith("follows from")
+
+
+def _explained(case: Case, entry: Judged) -> Explanation:
+    """What the stage's explainer finds; a search that fails leaves the verdict as it is, and says so."""
+    explainer = EXPLAINERS.get(entry.stage.stage)
+    if explainer is None or entry.worst is None:
+        return Explanation()
+    try:
+        return explainer(case, entry.worst)
+    except Exception as error:
+        return Explanation(
+            ruled_out=f"the search failed, which is a mistake of samestep's own: {type(error).__name__}: {error}"
+        )
 
 
 def _key(cause: Cause) -> str:

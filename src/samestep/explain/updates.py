@@ -53,11 +53,33 @@ def explain_update(case: Case, worst: Comparison) -> Explanation:
         which = " nor ".join(name for name, fitting in zip(("left", "right"), found, strict=True) if not fitting)
         return Explanation(ruled_out=f"no known optimizer reproduces what the {which} one does")
     told = sorted(differences(*pair), key=lambda difference: difference[0] in FORMS)
+    told += _decayed_apart(case, pair, evidence)
     if scheduled_apart(case):  # which names the cause
         told = [difference for difference in told if difference[0] != "learning_rate"]
     elif not told:
         return Explanation(ruled_out="the same settings of a known optimizer reproduce both")
     return Explanation(tuple(optimizer_cause(case, difference, pair) for difference in told))
+
+
+def _decayed_apart(case: Case, pair: tuple[Fit, Fit], evidence: Sequence[Evidence]) -> list[tuple[str, Any, Any]]:
+    """Which tensors decay, where weights decay on both sides but not the same ones."""
+    masks = [[bool(seen.given[0].decays[where.start]) for where in seen.given[0].tensors] for seen in evidence]
+    named = [dict(zip(start["parameters"], mask, strict=True)) for start, mask in zip(case.starts, masks, strict=True)]
+    twins = case.sides.parameters.right_names
+    same = all(named[0].get(left) == named[1].get(right) for left, right in twins.items())
+    if same or not all(fit.settings["weight_decay"] for fit in pair):
+        return []
+    shapes = [{name: array.ndim for name, array in start["parameters"].items()} for start in case.starts]
+    told = [_which(mask, ndim) for mask, ndim in zip(named, shapes, strict=True)]
+    return [("weight_decay_tensors", *told)]
+
+
+def _which(decays: dict[str, bool], ndim: dict[str, int]) -> Any:
+    """The tensors that decay: all, kernels (those of more than one axis), or their names."""
+    if all(decays.values()):
+        return "all"
+    kernels = all(decay == (ndim[name] > 1) for name, decay in decays.items())
+    return "kernels" if kernels else [name for name, decay in decays.items() if decay]
 
 
 def _identified(probe: _Probe, declared: dict[str, float], known: set[str]) -> tuple[list[Fit], Evidence]:
@@ -164,11 +186,11 @@ class _Probe:
         }
 
     def _numbers(self, like: Array, places: Array, exponents: tuple[float, float]) -> Array:
-        sizes = 10 ** self.rng.uniform(*exponents, places.size) * self.rng.choice(
-            [-1.0, 1.0, 1.0, -1.0, 0.0], places.size
-        )
+        signs = self.rng.choice([-1.0, 1.0, 1.0, -1.0, 0.0], places.size)
+        if places.size > 1:  # one weight without a gradient in each tensor shows whether it decays
+            signs[0] = 0.0 if exponents is not WEIGHTS else 1.0
         made = np.zeros(like.size)
-        made[places] = sizes
+        made[places] = 10 ** self.rng.uniform(*exponents, places.size) * signs
         return made.reshape(like.shape).astype(like.dtype)
 
     def _flat(self, tensors: dict[str, Array]) -> Array:

@@ -80,6 +80,12 @@ ACCUMULATION = {
     "jax": "optax.MultiSteps({made}(…), {value})",
     "keras": "{made}(…, gradient_accumulation_steps={value})",
 }
+TENSORS = {
+    "torch": "two parameter groups, one of them with weight_decay=0 for those that the other side leaves alone",
+    "jax": "its mask argument, True for the tensors that the other side decays",
+    "keras": "optimizer.exclude_from_weight_decay(var_list=[…]) for those that the other side leaves alone",
+}
+"""How the tensors that decay are chosen."""
 FORMS = ("epsilon_place", "momentum_form", "first_undampened", "amsgrad_form", "bias_correction", "initial_accumulator")
 """Settings that are the way in which a framework computes: none of its arguments changes them."""
 
@@ -91,6 +97,8 @@ def optimizer_line(framework: str, fit: Fit, setting: str, other: Fit) -> str:
     made, value = home + classes.get(algorithm, algorithm), other.settings.get(setting)
     if setting == "algorithm":
         return f"{made}(…)"
+    if setting == "weight_decay_tensors":
+        return f"{made}: {TENSORS.get(framework, 'decay the weights of the same tensors as the other side')}"
     if setting.startswith("weight_decay"):
         return _decay_line(framework, made, other)
     if setting == "epsilon_place" and {value, fit.settings[setting]} == {BEFORE, AFTER}:
