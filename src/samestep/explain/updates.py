@@ -40,6 +40,8 @@ SMALL, LARGE = (-9.0, -1.0), (-5.0, 3.0)
 
 def explain_update(case: Case, worst: Comparison) -> Explanation:
     """The settings in which the optimizers differ."""
+    if case.sides.lacking("update"):
+        return Explanation(ruled_out=f"no optimizer can be given gradients by itself: {case.sides.lacking('update')}")
     workers = (case.sides.left, case.sides.right)
     declared = [{name: entry["value"] for name, entry in worker.ask("settings").items()} for worker in workers]
     found, evidence = [], []
