@@ -17,27 +17,18 @@ def left():
     return keras_nets.compiled([hidden, layers.Dense(3, kernel_regularizer=regularizers.L2(0.1), name="head")], (12,))
 
 
-def right(seed, biases=True):
-    import jax
-    import optax
-    from jax import numpy as jnp
-    from nets import jax_nets
+def right(biases=True):
+    from nets import torch_nets
+    from torch import nn
 
-    start = jax_nets.perceptron(seed)
+    model = torch_nets.net()
 
-    def loss(params, x, y):
-        penalty = sum(jnp.sum(p**2) for p in jax.tree.leaves(params) if biases or p.ndim > 1)
-        return jax_nets.cross_entropy(jax_nets.logits(params, x), y) + 0.1 * penalty
+    def loss(logits, labels):
+        penalty = sum((p**2).sum() for p in model.parameters() if biases or p.ndim > 1)
+        return nn.functional.cross_entropy(logits, labels) + 0.1 * penalty
 
-    def step(params, opt_state, x, y):
-        value, gradients = jax.value_and_grad(loss)(params, x, y)
-        updates, opt_state = optimizer.update(gradients, opt_state)
-        return optax.apply_updates(params, updates), opt_state, value
-
-    optimizer = optax.sgd(0.1)
-    named = {"optimizer": optimizer, "loss": jax_nets.cross_entropy, "step": step}
-    return jax_nets.Program(jax_nets.logits, start.params, **named)
+    return torch_nets.trained(model, loss=loss)
 
 
-def mended(seed):
-    return right(seed, biases=False)
+def mended():
+    return right(biases=False)
