@@ -156,6 +156,25 @@ column = lambda: program(lambda m: lambda o, y: F.mse_loss(o[:, 0], y), 1)
 spread = lambda: program(lambda m: lambda o, y: F.mse_loss(o, y), 1)
 l2 = lambda: decaying(0.01)
 kernels = lambda: decaying(0.01, 2)
+
+
+class Two(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.kind, self.size = torch.nn.Linear(5, 8), torch.nn.Linear(8, 3), torch.nn.Linear(8, 1)
+
+    def forward(self, x):
+        hidden = self.hidden(x).relu()
+        return {"kind": self.kind(hidden), "size": self.size(hidden)}
+
+def several(weight):
+    torch.manual_seed(0)
+    model = Two()
+    loss = lambda o, y: F.cross_entropy(o["kind"], y["kind"]) + weight * F.mse_loss(o["size"], y["size"])
+    return Program(model, loss=loss, optimizer=torch.optim.SGD(model.parameters(), 1e-2))
+
+evenly = lambda: several(1.0)
+unevenly = lambda: several(0.3)
 """
 
 
@@ -168,7 +187,8 @@ def causes(program, kept):
         rng = np.random.default_rng(0)
         x = rng.normal(size=(32, 5)).astype(np.float32)
         classes, numbers = rng.integers(0, 3, 32), x[:, :3] * 1.3 + 0.2
-        data = x, {"classes": classes, "numbers": numbers, "a row of numbers": numbers[:, 0]}[targets]
+        both = {"kind": classes, "size": numbers[:, :1]}
+        data = x, {"classes": classes, "numbers": numbers, "a row of numbers": numbers[:, 0], "both": both}[targets]
         result = samestep.match(f"{path}:{left}", f"{path}:{right}", data=data, batch_size=16, steps=1)
         assert result.first_difference.stage == "loss"
         note = next(stage.note for stage in result.stages if stage.stage == "loss")
@@ -200,6 +220,11 @@ def test_penalties_of_other_tensors_are_named_by_these(causes):
     assert found == {
         ("regularizer", "tensors"): (["0.weight", "2.weight"], ["0.weight", "0.bias", "2.weight", "2.bias"])
     }
+
+
+def test_weights_of_the_losses_of_two_outputs_are_named(causes):
+    found, _ = causes("evenly", "unevenly", "both")
+    assert found == {("loss", "loss_weights"): ({"kind": 1.0, "size": 1.0}, {"kind": 1.0, "size": 0.3})}
 
 
 def test_no_cause_is_named_for_a_loss_that_is_not_known(causes):

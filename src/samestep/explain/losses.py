@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,6 +47,7 @@ class Seen:
     targets: list[Array]
     loss: float
     siblings: list[float]
+    names: list[str]
 
 
 def explain_loss(case: Case, worst: Comparison) -> Explanation:
@@ -56,10 +57,12 @@ def explain_loss(case: Case, worst: Comparison) -> Explanation:
     found, evidence = [], []
     for probe in probes:
         seen = probe.look()
-        if len(seen[0].outputs) != 1 or len(seen[0].targets) != 1:
-            return Explanation(ruled_out="losses of several outputs are not looked into")
+        if not 1 <= len(seen[0].outputs) == len(seen[0].targets) <= 2:
+            return Explanation(
+                ruled_out="losses of more than two outputs, or of other targets than outputs, are not looked into"
+            )
         evidence.append(_evidence(seen))
-        found.append(_identified(evidence[-1]))
+        found.append(_identified(evidence[-1], seen[0].names))
     pair = nearest(found[0], found[1], (evidence[0], evidence[1]))
     if pair is None:
         which = " nor ".join(name for name, fitting in zip(("left", "right"), found, strict=True) if not fitting)
@@ -79,9 +82,11 @@ def _causes(case: Case, pair: tuple[Fit, Fit]) -> list[Cause]:
     told = differences(*pair)
     left, right = (_gives_shares(worker, case, i) for i, worker in enumerate((case.sides.left, case.sides.right)))
     logits = [found.settings.get("from_logits") for found in pair]
-    if left != right and None not in logits:
+    if any(not isinstance(one, bool) for one in logits):
+        left = right
+    if left != right:
         told = [difference for difference in told if difference[0] not in ("from_logits", "probabilities")]
-    linked = [link_cause(case, pair, (left, right))] if left != right and logits[0] is logits[1] is not None else []
+    linked = [link_cause(case, pair, (left, right))] if left != right and logits[0] == logits[1] else []
     return [*linked, *(loss_cause(case, difference, pair) for difference in told)]
 
 
@@ -131,7 +136,10 @@ class Probe:
         for _ in range(SIBLINGS):
             self.worker.ask("state", values=floor.moved_tree(state, self.rng))
             siblings.append(self._loss(_each(x, lambda array: floor.moved(array, self.rng)), y))
-        return Seen(number, list(outputs.values()), list(y.values()) if isinstance(y, dict) else [y], loss, siblings)
+        targets = y if isinstance(y, dict) else dict.fromkeys(list(outputs)[:1], y)
+        ordered = [targets[name] for name in outputs] if outputs.keys() == targets.keys() else list(targets.values())
+        names = list(outputs if outputs.keys() == targets.keys() else targets)
+        return Seen(number, list(outputs.values()), ordered, loss, siblings, names)
 
     def _loss(self, x: Any, y: Any) -> float:
         return float(np.asarray(self.worker.ask("gradients", x=x, y=y)["loss"], np.float64))
@@ -179,19 +187,30 @@ def _is_moderate(outputs: Array) -> bool:
 
 
 def _evidence(seen: Sequence[Seen]) -> Evidence:
-    sizes = [len(one.outputs[0]) for one in seen]
-    given = Losses(
-        np.concatenate([one.outputs[0] for one in seen]).astype(np.float64),
-        np.concatenate([one.targets[0] for one in seen]),
+    """What was seen, with the outputs and targets of one output, or of each of several."""
+    given = [_losses(seen, number) for number in range(len(seen[0].outputs))]
+    siblings = list(np.transpose([one.siblings for one in seen]))
+    return Evidence(given[0] if len(given) == 1 else given, given[0].seen, siblings)
+
+
+def _losses(seen: Sequence[Seen], number: int) -> Losses:
+    outputs = [one.outputs[number] for one in seen]
+    sizes = [len(one) for one in outputs]
+    return Losses(
+        np.concatenate(outputs).astype(np.float64),
+        np.concatenate([one.targets[number] for one in seen]),
         np.cumsum(sizes) - sizes,
         np.array([one.loss for one in seen]),
         np.array([one.state for one in seen]),
     )
-    return Evidence(given, given.seen, list(np.transpose([one.siblings for one in seen])))
 
 
-def _identified(evidence: Evidence) -> list[Fit]:
+def _identified(evidence: Evidence, names: Sequence[str]) -> list[Fit]:
     """What fits as it is, else with a number to be found, else with weights of classes; each alone, then beside a regulariser."""
+    if not isinstance(evidence.given, Losses):
+        return _plain(losses.combined(names, evidence.given, False), evidence) or _plain(
+            losses.combined(names, evidence.given, True), evidence
+        )
     plain = losses.variants(evidence.given)
     for search in (_plain, _numbered, _weighted):
         for offset in (False, True):
@@ -201,11 +220,13 @@ def _identified(evidence: Evidence) -> list[Fit]:
     return []
 
 
-def _plain(variants: Sequence[Variant], evidence: Evidence) -> list[Fit]:
+def _plain(variants: Iterable[Variant], evidence: Evidence) -> list[Fit]:
     """Those that fit, of those that come near: to look closer takes longer."""
-    given = evidence.given
+    given = evidence.given if isinstance(evidence.given, Losses) else evidence.given[0]
     with np.errstate(all="ignore"):
-        close = [v for v in variants if v.numbers or losses.near(given, given.seen - v.compute(given, v.choices))]
+        close = [
+            v for v in variants if v.numbers or losses.near(given, given.seen - v.compute(evidence.given, v.choices))
+        ]
     return [found for variant in close if (found := fit(variant, evidence, {})) is not None]
 
 
@@ -241,7 +262,7 @@ def _penalty(probe: Probe, found: Fit) -> Penalty | None:
     groups = penalties.groups(probe.start["parameters"])
     looked = probe.look_for_penalty(2 * len(groups) + 6)
     evidence = _evidence([seen for seen, _ in looked])
-    data = losses.compute(evidence.given, {**found.variant.choices, **found.numbers, "offset": False})
+    data = found.variant.compute(evidence.given, {**found.variant.choices, **found.numbers, "offset": False})
     sums = np.array([penalties.sums(state["parameters"], groups) for _, state in looked])
     return penalties.fitted(sums, groups, evidence, data)
 

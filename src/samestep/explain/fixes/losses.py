@@ -8,7 +8,7 @@ from typing import Any
 from samestep.explain.case import Case
 from samestep.explain.fitting import Fit, Settings
 from samestep.explain.fixes import both_ways, shown
-from samestep.explain.references.losses import BATCH_MEAN, BY_WEIGHT, MEAN, POSITION_MEAN, SUM
+from samestep.explain.references.losses import BATCH_MEAN, BY_WEIGHT, MEAN, MEANS_SUM, POSITION_MEAN, SUM
 from samestep.results import Cause
 
 TORCH = {
@@ -73,6 +73,8 @@ def loss_line(framework: str, fit: Fit, setting: str, other: Fit) -> str:
     """The line that gives a loss of this framework, which does as `fit`, a setting of the other one."""
     value = other.settings.get(setting)
     family = "keras" if framework in ("keras", "tf_keras", "keras2") else framework
+    if "loss_weights" in fit.settings:
+        return _line_of_several(family, setting, value)
     made = _name(framework, other.settings if setting == "kind" else fit.settings)
     if setting == "kind":
         return f"{made}(…)"
@@ -95,6 +97,15 @@ def loss_cause(case: Case, difference: tuple[str, Any, Any], pair: tuple[Fit, Fi
         loss_line(frameworks[0], pair[0], setting, pair[1]),
     )
     return Cause("loss", setting, left, right, True, both_ways(*lines))
+
+
+def _line_of_several(family: str, setting: str, value: Any) -> str:
+    """value: the setting of each output."""
+    if setting == "loss_weights" and family == "keras":
+        return f"model.compile(…, loss_weights={value})"
+    if setting == "loss_weights":
+        return "loss = " + " + ".join(f"{shown(weight)} * loss of {name}" for name, weight in value.items())
+    return "losses with " + ", ".join(f"{setting} {shown(one)} of {name}" for name, one in value.items())
 
 
 def link_cause(case: Case, pair: tuple[Fit, Fit], shares: tuple[bool, bool]) -> Cause:
@@ -158,8 +169,10 @@ def _given_line(family: str, made: str, wanted: Settings) -> str:
 def _reduction_line(family: str, made: str, value: str) -> str:
     if family == "torch" and value in (MEAN, SUM):
         return f"{made}(…, reduction='{value}')"
-    if family == "keras" and value in (MEAN, SUM):
-        return f'{made}(…, reduction="{"sum" if value == SUM else "sum_over_batch_size"}")'
+    if (family == "keras" and value in (MEAN, MEANS_SUM)) or (value == SUM and "ategorical" in made):
+        return f'{made}(…, reduction="{"sum_over_batch_size" if value == MEAN else "sum"}")'
+    if family == "keras" and value == SUM:
+        return f'{made}(…, reduction="sum") times the length of the last axis, over which it takes the mean'
     module = MODULES.get(family, family if family == "torch" else "keras.ops")
     plain = {"torch": "reduction='none'", "keras": "reduction=None"}.get(family, "no reduction")
     add, mean = ("reduce_sum", "reduce_mean") if module == "tf" else ("sum", "mean")
@@ -167,6 +180,7 @@ def _reduction_line(family: str, made: str, value: str) -> str:
         MEAN: f"{module}.{mean}(losses)",
         SUM: f"{module}.{add}(losses)",
         BATCH_MEAN: f"{module}.{add}(losses) / len(losses)",
+        MEANS_SUM: f"{module}.{add}({module}.{mean}(losses, -1))",
         POSITION_MEAN: f"{module}.{mean}({module}.{add}(losses, -1))",
         BY_WEIGHT: f"{module}.{add}(weights * losses) / {module}.{add}(weights)",
     }

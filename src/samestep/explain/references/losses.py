@@ -215,11 +215,12 @@ MEAN, BATCH_MEAN, POSITION_MEAN, SUM, BY_WEIGHT = (
     "sum",
     "mean by weight",
 )
+MEANS_SUM = "mean over the last axis, then sum"
 ROOT = "root of the mean"
 IGNORING = {BY_WEIGHT: MEAN, MEAN: "mean, with what is ignored counted"}
 """What a reduction is called where targets are ignored: torch.nn.CrossEntropyLoss does not count them, Keras does."""
 
-COMMON = {
+COMMON: Mapping[str, Any] = {
     "label_smoothing": 0.0,
     "class_weight": None,
     "ignore_index": None,
@@ -334,6 +335,52 @@ def near(given: Losses, rest: Array) -> bool:
     return bool(np.isfinite(rest).all() and np.max(np.abs(rest)) < NEAR * np.max(np.abs(given.seen)))
 
 
+def together(names: Sequence[str], parts: Sequence[Variant], weights: Sequence[float], offset: bool) -> Variant:
+    """The weighted sum of the losses of several outputs, which have these names."""
+    choices = {"parts": tuple(part.choices for part in parts), "weights": tuple(weights), "offset": offset}
+    return Variant("losses", {**choices, "names": tuple(names)}, {}, compute_together, told_together)
+
+
+def compute_together(given: Sequence[Losses], settings: Settings) -> Array:
+    """Weighted sums of the losses of several outputs, float64 (batches,)."""
+    parts = [_losses(one, choices) for one, choices in zip(given, settings["parts"], strict=True)]
+    losses = np.asarray(sum(w * part for w, part in zip(settings["weights"], parts, strict=True)))
+    return losses + _offsets(given[0], losses) if settings["offset"] else losses
+
+
+def told_together(settings: Settings) -> Settings:
+    """Each setting with its value for each output."""
+    names, parts = settings["names"], [told(part) for part in settings["parts"]]
+    shown = {name: {n: part.get(name) for n, part in zip(names, parts, strict=True)} for name in {**COMMON, **parts[0]}}
+    return {"loss_weights": dict(zip(names, settings["weights"], strict=True)), **shown}
+
+
+def combined(names: Sequence[str], given: Sequence[Losses], offset: bool) -> Iterator[Variant]:
+    """The kinds of loss of several outputs whose weighted sum, by linear least squares, comes near to what was seen."""
+    seen = given[0].seen
+    options = [_distinct(one) for one in given]
+    for parts in product(*options):
+        columns = np.stack([column for _, column in parts], axis=1)
+        there, wanted = (_without_offset(given[0], values, {"offset": offset}) for values in (columns, seen))
+        weights = np.linalg.lstsq(there, wanted, rcond=None)[0]
+        if near(given[0], wanted - there @ weights):
+            for digits in (1, 2, 3, 4):
+                rounded = [float(f"{weight:.{digits}g}") for weight in weights]
+                yield together(names, [variant for variant, _ in parts], rounded, offset)
+
+
+def _distinct(given: Losses) -> list[tuple[Variant, Array]]:
+    """Variants with their losses, the first of those that say the same up to a factor, which weights make up for."""
+    found: list[tuple[Variant, Array]] = []
+    for variant in variants(given):
+        losses = _quietly(given, variant.choices)
+        units = [column / np.linalg.norm(column) for _, column in found]
+        size = np.linalg.norm(losses)
+        if size and not any(np.allclose(losses / size, unit, rtol=1e-9, atol=0) for unit in units):
+            found.append((variant, losses))
+    return found
+
+
 def told(settings: Settings) -> Settings:
     """The settings as users know them: targets that are ignored have no weight, and a mean is that of the others."""
     hidden = {"offset", "clipped", "inside"} | ({"class_weight"} if settings["ignore_index"] is not None else set())
@@ -372,7 +419,7 @@ def _ways(given: Losses) -> Iterator[tuple[str, Mapping[str, Any], int, bool, st
 def _reductions(kind: Kind, given: Losses) -> Sequence[str]:
     """Those that can differ here: a term for each position leaves one axis less."""
     dimensions = given.outputs.ndim - kind.classes
-    several = ((BATCH_MEAN,) if dimensions > 1 else ()) + ((POSITION_MEAN,) if dimensions > 2 else ())
+    several = ((BATCH_MEAN, MEANS_SUM) if dimensions > 1 else ()) + ((POSITION_MEAN,) if dimensions > 2 else ())
     weighted = (BY_WEIGHT,) if given.labels is not None else ()
     roots = (ROOT,) if kind.terms is squared_error else ()
     return (MEAN, *several, SUM, *weighted, *roots)
@@ -396,7 +443,12 @@ def _reduced(given: Losses, terms: Array, weights: Array | None, s: Settings) ->
             totals / np.maximum(_summed(np.ones_like(terms) if weights is None else weights, sizes), 1e-300)
         )
     per_row = terms.size // len(terms)
-    counts = {SUM: np.ones(1), BATCH_MEAN: given.sizes, POSITION_MEAN: sizes * (per_row // terms.shape[-1])}
+    counts = {
+        SUM: np.ones(1),
+        MEANS_SUM: np.full(1, terms.shape[-1]),
+        BATCH_MEAN: given.sizes,
+        POSITION_MEAN: sizes * (per_row // terms.shape[-1]),
+    }
     means = totals / counts.get(reduction, sizes * per_row)
     return np.asarray(np.sqrt(means) if reduction == ROOT else means)
 
