@@ -11,7 +11,7 @@ from samestep.explain.identifying import identify
 from samestep.explain.references.layers.examples import Example
 from samestep.explain.tensors import by_layer
 from samestep.frameworks import _torch_modules
-from samestep.matching import floor
+from samestep.matching import floor, match
 
 
 def evidence_of(module, make, training=False, scales=(0.5, 1.0, 3.0, 0.1)):
@@ -114,7 +114,7 @@ ACTIVATIONS = [
     (nn.Hardswish(), {"activation": "hard swish"}),
     (nn.Softmax(dim=1), {"activation": "softmax", "axis": -2}),
     (nn.LogSoftmax(dim=-1), {"activation": "log softmax", "axis": -1}),
-    (Call(lambda x: torch.softmax(x / 3, -1)), {"activation": "softmax", "temperature": 3.0}),
+    (Call(lambda x: torch.softmax(x / 3, -1)), {"activation": "softmax", "scale": 1 / 3}),
     (Call(lambda x: x * 2.5), {"scale": 2.5}),
     (Call(lambda x: x / 255 - 0.5), {"scale": 1 / 255, "offset": -0.5}),
 ]
@@ -211,7 +211,7 @@ def test_an_embedding_shows_its_scale():
 
 
 def test_a_dropout_shows_its_rate():
-    assert_among(settings_of(nn.Dropout(0.3), rows(8, 40), training=True), {"rate": 0.3, "scaled": True})
+    assert_among(settings_of(nn.Dropout(0.3), rows(8, 40), training=True), {"rate": 0.3, "noise": "elements"})
 
 
 def test_what_is_no_known_layer_is_given_no_name():
@@ -230,3 +230,101 @@ def test_any_shapes_can_be_asked_about(seed):
         seen = rng.normal(size=(3, int(np.prod(shapes[1]))))
         examples = tuple(Example(rng.normal(size=shapes[0]), one.reshape(shapes[1]), layers) for one in seen)
         assert identify(Evidence(examples, seen, [seen + 1e-7]), bool(seed % 2), list(layers)) == []
+
+
+PROGRAM = """
+import torch
+from torch import nn
+from samestep.frameworks.torch import Program
+
+
+class Net(nn.Module):
+    def __init__(self, middle):
+        super().__init__()
+        self.before, self.middle, self.after = nn.Linear(5, 8), middle, nn.LazyLinear(3)
+
+    def forward(self, x):
+        return self.after(self.middle(self.before(x)))
+
+
+def program(middle, still=()):
+    torch.manual_seed(0)
+    model = Net(middle)
+    model(torch.zeros(2, 5))
+    for layer in still:
+        layer.eval()
+    return Program(model, loss=nn.CrossEntropyLoss(), optimizer=torch.optim.SGD(model.parameters(), 0.1))
+
+
+class Wave(nn.Module):
+    def forward(self, x):
+        return torch.sin(3 * x) + x.roll(1, -1)
+
+
+def frozen():
+    layer = nn.BatchNorm1d(8)
+    return program(nn.Sequential(layer, nn.ReLU()), still=[layer])
+
+
+def left():
+    return {left}
+
+
+def right():
+    return {right}
+"""
+PAIRS = [
+    ("nn.Tanh()", "nn.ReLU()", {("forward", "activation"): ("tanh", "relu")}),
+    ("nn.LeakyReLU(0.2)", "nn.LeakyReLU()", {("forward", "negative_slope"): (0.2, 0.01)}),
+    (
+        "nn.Sequential(nn.LayerNorm(8, eps=1e-6), nn.GELU())",
+        "nn.Sequential(nn.LayerNorm(8), nn.GELU(approximate='tanh'))",
+        {
+            ("forward", "epsilon"): (1e-6, 1e-5),
+            ("forward", "activation"): ("gelu", "gelu, tanh approximation"),
+        },
+    ),
+    (
+        "nn.Sequential(nn.BatchNorm1d(8, eps=1e-3), nn.ReLU(), nn.BatchNorm1d(8, eps=1e-3))",
+        "nn.Sequential(nn.BatchNorm1d(8), nn.ReLU(), nn.BatchNorm1d(8))",
+        {("forward", "epsilon"): (1e-3, 1e-5)},
+    ),
+    ("nn.BatchNorm1d(8)", "nn.BatchNorm1d(8, momentum=0.01)", {("buffers", "momentum"): (0.9, 0.99)}),
+    ("nn.Dropout(0.5)", "nn.Dropout(0.2)", {("forward", "rate"): (0.5, 0.2)}),
+    ("nn.Sequential(nn.ReLU(), nn.Dropout(0.5))", "nn.ReLU()", {("mode", "training"): (True, False)}),
+]
+
+
+def causes_of(program, left, right, steps=2):
+    path = program(PROGRAM.replace("{left}", left).replace("{right}", right))
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(32, 5)).astype(np.float32)
+    data = x, (x.sum(1) > 0).astype(np.int64)
+    return match.match(f"{path}:left", f"{path}:right", data=data, batch_size=16, steps=steps)
+
+
+@pytest.mark.parametrize(("left", "right", "expected"), PAIRS)
+def test_a_match_names_the_setting_of_the_layer(kept, program, left, right, expected):
+    result = causes_of(program, f"program({left})", f"program({right})")
+    found = {(c.component, c.setting): (c.left, c.right) for c in result.causes}
+    assert found == {
+        key: pytest.approx(value) if isinstance(value[0], float) else value for key, value in expected.items()
+    }
+    assert all(cause.confirmed for cause in result.causes)
+
+
+def test_a_frozen_normalization_is_a_matter_of_mode(kept, program):
+    result = causes_of(program, "frozen()", "program(nn.Sequential(nn.BatchNorm1d(8), nn.ReLU()))")
+    assert [(c.component, c.setting, c.left, c.right) for c in result.causes] == [("mode", "training", False, True)]
+
+
+def test_a_fix_is_a_line_of_the_framework_with_the_layers_it_is_for(kept, program):
+    (cause,) = causes_of(program, "program(nn.LayerNorm(8, eps=1e-6))", "program(nn.LayerNorm(8))").causes
+    assert cause.fix == "right: nn.LayerNorm(…, eps=1e-06) in middle; or left: nn.LayerNorm(…, eps=1e-05) in middle"
+
+
+def test_an_unknown_layer_has_no_cause_and_a_note_says_what_is_known(kept, program):
+    result = causes_of(program, "program(nn.ReLU())", "program(Wave())")
+    assert result.causes == ()
+    note = next(stage.note for stage in result.stages if stage.stage == "forward")
+    assert "the left side computes activation (activation=relu); no known layer reproduces the right one" in note

@@ -31,14 +31,14 @@ COMMON: Mapping[str, Sequence[float]] = {
     "epsilon": (1e-5, 1e-3, 1e-6, 1e-7, 1e-8, 1e-12),
     "rate": (0.5, 0.1, 0.2, 0.25, 0.3, 0.4, 0.05),
     "negative_slope": (0.01, 0.2, 0.3, 0.1),
-    "temperature": (2.0, 0.5, 10.0),
+    "scale": (1.0, 0.125, 0.25, 0.5, 2.0),
     "lambda": (0.5, 0.1),
 }
 """Usual values, from which a search starts."""
-REFINED = 3
-"""So many variants, the nearest ones, are refined where none fits with usual numbers."""
-FAR = 1e7
-"""So many floors away, refining is hopeless."""
+REFINED = 2
+"""So many variants, the nearest ones, are refined where none fits with usual numbers; more of activations, which are quick."""
+FAR = 1e6
+"""So many floors away, refining is hopeless, but of activations."""
 POINTS = 3000
 """Elements of each example by which functions of one number are told apart."""
 STEEP = 50.0
@@ -61,11 +61,11 @@ def fits_as_well(found: Fit, evidence: Evidence) -> bool:
     return _times(found.variant, evidence, found.numbers) < floor.ROUNDING
 
 
-def search(variants: Iterable[Variant], evidence: Evidence) -> list[Fit]:
+def search(variants: Iterable[Variant], evidence: Evidence, refined: int = REFINED, limit: float = FAR) -> list[Fit]:
     """The variants that reproduce what was seen, with usual numbers if some do, else with numbers near the best of them."""
     tried = [one for variant in variants for one in _started(variant, _first(evidence))]
     near = [one for one in tried if one[0] < floor.ROUNDING and _times(one[1], evidence, one[2]) < floor.ROUNDING]
-    far = sorted((one for one in tried if one[2] and one[0] < FAR), key=lambda one: one[0])[:REFINED]
+    far = sorted((one for one in tried if one[2] and one[0] < limit), key=lambda one: one[0])[:refined]
     found = [fit(variant, evidence, numbers) for _, variant, numbers in near or far]
     return [one for one in found if one is not None]
 
@@ -76,7 +76,7 @@ def _started(variant: Variant, first: Evidence) -> list[tuple[float, Variant, di
     starts = [dict(zip(variant.numbers, values, strict=True)) for values in product(*choices)]
     tried = [(_times(variant, first, numbers), numbers) for numbers in starts]
     times, best = min(tried, key=lambda one: one[0])
-    return [(times, variant, best)] if times < (FAR if best else floor.ROUNDING) else []
+    return [(times, variant, best)] if times < (float("inf") if best else floor.ROUNDING) else []
 
 
 def _times(variant: Variant, evidence: Evidence, numbers: Mapping[str, float]) -> float:
@@ -97,9 +97,9 @@ def _activation(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
     if first.x.shape != first.y.shape:
         return []
     points = _at_points(evidence)
-    found = search(activations.pointwise(*_line(points)), points) if _is_function(points) else []
+    found = search(activations.pointwise(*_line(points)), points, refined=8, limit=1e9) if _is_function(points) else []
     found = [one for one in found if fits_as_well(one, evidence)]
-    return found or search(activations.along_axes(first.x.ndim - 1), evidence)
+    return found or search(activations.along_axes(first.x.ndim - 1), evidence, limit=1e9)
 
 
 def _normalization(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
@@ -129,7 +129,8 @@ def _linear(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
 
 def _activated(before: Variant, evidence: Evidence) -> list[Fit]:
     """Activations of what a layer makes that reproduce what was seen."""
-    if not _is_function(_at_points(_behind(before, _first(evidence)))):
+    made = before.compute(_first(evidence).given, before.choices)
+    if made.shape != _first(evidence).seen.shape or not _is_function(_at_points(_behind(before, _first(evidence)))):
         return []
     found = _activation(_behind(before, evidence), False, [])
     return [replace(one, variant=_composed(before, one.variant)) for one in found]
@@ -199,12 +200,12 @@ def _rest(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
         pooling.poolings(first),
         pooling.reductions(first),
         attention.variants(first, names),
-        rearranging.embeddings(first, names),
         rearranging.rearrangements(first),
         rearranging.paddings(first),
         rearranging.resizings(first),
     )
-    return next((found for family in families if (found := search(family, evidence))), [])
+    scaled = search(rearranging.embeddings(first, names), evidence, limit=1e9)
+    return scaled or next((found for family in families if (found := search(family, evidence))), [])
 
 
 def _at_points(evidence: Evidence) -> Evidence:
@@ -232,5 +233,5 @@ def _is_function(points: Evidence) -> bool:
 
 
 Family = Callable[[Evidence, bool, Names], list[Fit]]
-FAMILIES: Sequence[Family] = (_dropout, _activation, _normalization, _recurrent, _linear, _rest)
+FAMILIES: Sequence[Family] = (_activation, _dropout, _normalization, _recurrent, _linear, _rest)
 """Kinds of layers in the order in which they are tried."""

@@ -27,6 +27,8 @@ INPUTS = 5
 """So many of the last tensors on which both sides agree are tried as a layer's input."""
 SECONDS = 20.0
 """After this time no further layer is looked at."""
+DOUBTFUL = ("activation", "kind", "scale", "offset")
+"""Settings by which nearly any two tensors may differ."""
 COUNTERPARTS = 4
 """So many tensors of either side are tried as the first one that differs."""
 NOTHING = Variant(
@@ -82,71 +84,97 @@ def _explain_mode(case: Case, watched: Watched, until: float) -> tuple[list[Foun
         return [], ""
     moment, first = watched.culprit
     agreed = _agreed(moment, first)
-    found, failed = _first_difference(case, watched, agreed, first)
+    found, failed = _first_difference(case, watched, agreed, first, until)
     for inputs, pair in _further(moment, agreed, first):
         if time.monotonic() > until or not found:
             break
-        found += _compared(case, watched, inputs, pair)[0]
+        found += [one for one in _compared(case, watched, inputs[:2], pair, until)[0] if _settled([one], pair)]
     return found, failed
 
 
-def _first_difference(case: Case, watched: Watched, agreed: Sequence[Pair], first: Pair) -> tuple[list[Found], str]:
+def _first_difference(
+    case: Case, watched: Watched, agreed: Sequence[Pair], first: Pair, until: float
+) -> tuple[list[Found], str]:
     """What differs in the first pair, with the left or the right tensor replaced by those behind it, or in a layer too many."""
     moment = watched.moments[0] if watched.culprit is None else watched.culprit[0]
     failed = ""
     for pair in _counterparts(moment, agreed, first):
-        found, why = _compared(case, watched, agreed, pair)
+        found, why = _compared(case, watched, agreed, pair, until)
         failed = failed or why
-        if found:
+        if found and (_settled(found, pair) or _alike_behind(case, watched, agreed, pair)):
             return found, ""
-    found = _one_too_many(case, watched, agreed, first)
+    found = _one_too_many(case, watched, agreed, until)
     return found, "" if found else failed
 
 
 def _counterparts(moment: Moment, agreed: Sequence[Pair], first: Pair) -> list[Pair]:
     """Pairs that may be the first layer: of one name, then as found, then with others of its size on either side."""
-    pairs = [(first.left, first.right)]
     lefts, rights = (_alone(moment, agreed, side) for side in (0, 1))
-    pairs = [(key, key) for key in (first.left, first.right) if key in lefts and key in rights] + pairs
-    pairs += [(first.left, right) for right in rights] + [(left, first.right) for left in lefts]
+    pairs = [(key, key) for key in (first.left, first.right) if key in lefts and key in rights]
+    pairs += [(first.left, first.right)] if first.left in lefts and first.right in rights else []
+    pairs += [(key, key) for key in lefts[:1] if key in rights] + [
+        (left, right) for left in lefts[:1] for right in rights
+    ]
+    pairs += [(left, right) for right in rights[:1] for left in lefts]
     alike = [pair for pair in dict.fromkeys(pairs) if _gap(moment, *pair) < float("inf")]
     return [pair_of(moment, *pair) for pair in alike[:COUNTERPARTS]]
 
 
 def _alone(moment: Moment, agreed: Sequence[Pair], side: int) -> list[str]:
     """The tensors of one side behind the last one on which both sides agree."""
-    keys = list(moment.side(side).seen)
-    return _behind(keys, max((pair.key(side) for pair in agreed), key=keys.index)) if agreed else keys
+    seen = moment.side(side).seen
+    keys = list(seen)
+    known = [seen[pair.key(side)] for pair in agreed]
+    behind = _behind(keys, max((pair.key(side) for pair in agreed), key=keys.index)) if agreed else keys
+    return [key for key in behind if not any(np.array_equal(seen[key], one) for one in known)]
 
 
-def _one_too_many(case: Case, watched: Watched, agreed: Sequence[Pair], first: Pair) -> list[Found]:
+def _settled(found: Sequence[Found], pair: Pair) -> bool:
+    """Whether the pair is of one layer beyond doubt: its tensors have one name, or are made by one kind of layer."""
+    alike = all(one.fits[0].variant.name == one.fits[1].variant.name and one.setting not in DOUBTFUL for one in found)
+    return alike or pair.left == pair.right
+
+
+def _one_too_many(case: Case, watched: Watched, agreed: Sequence[Pair], until: float) -> list[Found]:
     """A layer that only one side has: without it, that side computes what the other one does."""
     moment = watched.culprit[0] if watched.culprit else watched.moments[0]
     for side, given in product((0, 1), agreed[:2]):
         for key in _alone(moment, agreed, side)[:COUNTERPARTS]:
             extra = _like(moment, key, given, side)
-            evidence = watched.evidence(given, extra, side)
-            made = identify(evidence, watched.training, _likely(case, moment, extra)) if evidence else []
-            if made and evidence and _goes_on(case, watched, agreed, given, extra, side):
+            made = _read(case, watched, given, extra, side) if time.monotonic() < until else []
+            if made and _goes_on(case, watched, agreed, given, extra, side):
                 nothing = Fit(NOTHING, {}, 0.0)
                 pair = (made[0], nothing) if side == 0 else (nothing, made[0])
                 return [Found(*told, pair, extra) for told in _differences(pair)]
     return []
 
 
-def _goes_on(case: Case, watched: Watched, agreed: Sequence[Pair], given: Pair, extra: Pair, side: int) -> bool:
-    """Whether the side with the extra layer makes of its output what the other side makes of the input."""
+def _alike_behind(case: Case, watched: Watched, agreed: Sequence[Pair], pair: Pair) -> bool:
+    """Whether both sides go on alike from this pair, or end with it."""
     moment = watched.culprit[0] if watched.culprit else watched.moments[0]
-    behind = _behind(_alone(moment, agreed, side), extra.key(side))[:COUNTERPARTS]
-    for there in _alone(moment, agreed, 1 - side)[:COUNTERPARTS]:
-        other = _like(moment, there, given, 1 - side)
-        evidence = watched.evidence(given, other, 1 - side)
-        made = identify(evidence, watched.training, _likely(case, moment, other)) if evidence else []
-        for key in behind if made else []:
+    ends = [not _behind(list(moment.side(side).seen), pair.key(side)) for side in (0, 1)]
+    return all(ends) or _goes_on(case, watched, agreed, pair, pair, 0)
+
+
+def _goes_on(case: Case, watched: Watched, agreed: Sequence[Pair], given: Pair, extra: Pair, side: int) -> bool:
+    """Whether one side makes of the extra tensor what the other side makes of the given one."""
+    moment = watched.culprit[0] if watched.culprit else watched.moments[0]
+    behind = [
+        _behind(_alone(moment, agreed, number), pair.key(number)) for number, pair in ((side, extra), (1 - side, given))
+    ]
+    for there in behind[1][:COUNTERPARTS]:
+        made = _read(case, watched, given, _like(moment, there, given, 1 - side), 1 - side)
+        for key in behind[0][:COUNTERPARTS] if made else []:
             here = watched.evidence(extra, _like(moment, key, given, side), side)
             if here is not None and any(fits_as_well(one, here) for one in made):
                 return True
     return False
+
+
+def _read(case: Case, watched: Watched, given: Pair, made: Pair, side: int) -> list[Fit]:
+    """What one side computes between two tensors."""
+    evidence = watched.evidence(given, made, side)
+    return identify(evidence, watched.training, _likely(case, watched.moments[0], made)) if evidence else []
 
 
 def _like(moment: Moment, key: str, given: Pair, side: int) -> Pair:
@@ -186,7 +214,7 @@ def _further(moment: Moment, agreed: Sequence[Pair], first: Pair) -> Iterator[tu
 
 
 def _behind(keys: list[str], key: str) -> list[str]:
-    return keys[keys.index(key) + 1 :]
+    return keys[keys.index(key) + 1 :] if key in keys else keys
 
 
 def _lookalike(moment: Moment, left: str, rights: Sequence[str]) -> str | None:
@@ -203,13 +231,15 @@ def _gap(moment: Moment, left: str, right: str) -> float:
     return min((float(np.linalg.norm(one - view(other))) / size for view in views), default=float("inf"))
 
 
-def _compared(case: Case, watched: Watched, inputs: Sequence[Pair], made: Pair) -> tuple[list[Found], str]:
+def _compared(
+    case: Case, watched: Watched, inputs: Sequence[Pair], made: Pair, until: float
+) -> tuple[list[Found], str]:
     """What differs in one layer, or why that is not known."""
     names = _likely(case, watched.moments[0], made)
     one_sided = ""
     for given in [*inputs[:INPUTS], *(pair for pair in inputs[INPUTS:] if pair.left.startswith("x|"))]:
         evidence = watched.evidence(given, made, 0), watched.evidence(given, made, 1)
-        if evidence[0] is None or evidence[1] is None:
+        if evidence[0] is None or evidence[1] is None or time.monotonic() > until:
             continue
         both = evidence[0], evidence[1]
         found = [identify(one, watched.training, names) for one in both]
@@ -239,6 +269,12 @@ def _differences(pair: tuple[Fit, Fit]) -> list[tuple[str, Any, Any]]:
     if "dropout" in names and "none" in [fit.settings.get("activation") for fit in pair]:
         rates = [fit.settings.get("rate", 0.0) for fit in pair]
         return [("dropping", *rates)]
+    if set(names) == {"scaling", "activation"} and "none" in [fit.settings.get("activation") for fit in pair]:
+        values = [
+            (name, *(fit.settings.get(name, usual) for fit in pair))
+            for name, usual in (("scale", 1.0), ("offset", 0.0))
+        ]
+        return [one for one in values if one[1] != one[2]]
     if any(name == "kind" for name, _, _ in found):
         return [one for one in found if one[0] not in FOLLOWING]
     return found

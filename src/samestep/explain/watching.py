@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -92,8 +92,25 @@ class Watched:
 
 
 def pair_of(moment: Moment, left: str, right: str) -> Pair:
-    """Two tensors of as many elements, seen alike where they are nearest."""
-    return Pair(left, right, forward.nearest_view(moment.left, left, moment.right, right))
+    """Two tensors of as many elements, seen alike where they are nearest, in an order that frameworks use if that is near too."""
+    one, other = moment.left.seen[left], moment.right.seen[right]
+    ways = twins.views(other.shape, one.shape)
+    return Pair(
+        left, right, min(ways, key=lambda view: _gap(one, view(other)) * (1 if _usual(view, other.shape) else 2))
+    )
+
+
+def _gap(one: Array, other: Array) -> float:
+    return float(np.linalg.norm((one.astype(np.float64) - other).ravel()))
+
+
+def _usual(view: twins.View, shape: Sequence[int]) -> bool:
+    """Whether axes stay as they are, or channels go from first to last or back."""
+    axes = tuple(range(1, len(shape)))
+    orders = ((0, *axes), (0, *axes[1:], *axes[:1]), (0, *axes[-1:], *axes[:-1]))
+    places = np.arange(np.prod(shape)).reshape(shape)
+    seen = view(places).ravel()
+    return any(np.array_equal(seen, places.transpose(order).ravel()) for order in orders)
 
 
 def watch(case: Case, training: bool) -> Watched:

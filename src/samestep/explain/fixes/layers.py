@@ -56,7 +56,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
 """What each framework calls a kind of layer."""
 HOMES = {"keras": "keras.layers.", "tf_keras": "tf_keras.layers.", "keras2": "keras.layers."}
 ARGUMENTS: Mapping[str, Mapping[str, str]] = {
-    "torch": {"epsilon": "eps", "rate": "p", "groups": "num_groups", "temperature": "divide its input by"},
+    "torch": {"epsilon": "eps", "rate": "p", "groups": "num_groups"},
     "tensorflow": {"epsilon": "variance_epsilon"},
     "tensorflow1": {"epsilon": "variance_epsilon"},
     "keras": {"stride": "strides", "dilation": "dilation_rate"},
@@ -135,7 +135,7 @@ ACTIVATIONS: Mapping[str, tuple[str, str, str, str]] = {
 }
 """An activation in PyTorch, Keras, JAX and TensorFlow."""
 COLUMNS = {"torch": 0, "keras": 1, "tf_keras": 1, "keras2": 1, "jax": 2, "tensorflow": 3, "tensorflow1": 3}
-OF_ACTIVATIONS = ("activation", "negative_slope", "alpha", "beta", "temperature")
+OF_ACTIVATIONS = ("activation", "negative_slope", "alpha", "beta")
 """Settings that are told by the whole activation."""
 
 
@@ -143,6 +143,8 @@ def layer_line(framework: str, fit: Fit, setting: str, other: Fit, layers: Seque
     """The line that gives layers of this framework, which do as `fit`, a setting of the other one."""
     where = ", ".join(layers)
     value = other.variant.name if setting == "kind" and "kind" not in other.settings else other.settings.get(setting)
+    if setting in ("scale", "offset", "mask") and "axis" in {**fit.settings, **other.settings}:
+        return f"{setting} {_written(value)} of what goes into {where}"
     if setting in OF_ACTIVATIONS and "activation" in other.settings:
         return f"{_activation(framework, other)} in {where}"
     if setting == "statistics":

@@ -94,12 +94,21 @@ def along_axes(axes: int) -> Iterator[Variant]:
     """Softmax and its logarithm over each axis of arrays of so many axes, the last one first."""
     for name, function in (("softmax", softmax), ("log softmax", log_softmax)):
         for axis in (-1, *range(-2, -axes - 1, -1)):
+            for mask in ("none", "causal") if axis == -1 and axes > 1 else ("none",):
+                choices = {"activation": name, "axis": axis, "mask": mask}
+                yield _variant(_softmax(function), choices, {"scale": 1.0})
 
-            def rule(x: Array, s: Settings, function: Callable[..., Array] = function) -> Array:
-                return np.asarray(function(x / s["temperature"], axis=s["axis"]))
 
-            yield _variant(rule, {"activation": name, "axis": axis, "temperature": 1.0}, {})
-        yield _variant(rule, {"activation": name, "axis": -1}, {"temperature": 2.0})
+def _softmax(function: Callable[..., Array]) -> Activation:
+    """Of the input times a scale, with what lies ahead masked or not."""
+
+    def compute(x: Array, s: Settings) -> Array:
+        scaled = s["scale"] * x
+        if s["mask"] == "causal":
+            scaled = np.where(np.tri(*scaled.shape[-2:]) > 0, scaled, -np.inf)
+        return np.asarray(function(scaled, axis=s["axis"]))
+
+    return compute
 
 
 def _scaling(choices: Settings, numbers: Mapping[str, float]) -> Variant:

@@ -21,13 +21,13 @@ DEVIATIONS = 4.0
 
 
 def drop(example: Example, tensors: Tensors, s: Settings) -> Array:
-    """The input with the output's zeros, scaled or not; NaN where there are too many or too few of them for the rate."""
+    """The input with the output's zeros, the rest scaled; NaN where there are too many or too few of them for the rate."""
     kept = (example.y != 0) | (example.x == 0)
-    rate, scale = s["rate"], 1 / (1 - s["rate"]) if s["scaled"] and s["rate"] < 1 else 1.0
+    rate, scale = s["rate"], 1 / (1 - s["rate"]) if s["rate"] < 1 else 1.0
     places = example.x != 0
     share = 1 - np.mean(kept[places]) if places.any() else rate
     spread = np.sqrt(max(rate * (1 - rate), 0.0) / max(_draws(places, s["noise"]), 1))
-    likely = abs(share - rate) <= DEVIATIONS * spread + 1e-12
+    likely = abs(share - rate) <= DEVIATIONS * spread + 1e-12 and _is_of(kept, s["noise"])
     return np.asarray(np.where(kept, example.x * scale, 0.0) * (1.0 if likely else np.nan))
 
 
@@ -37,9 +37,18 @@ def variants(example: Example) -> Iterator[Variant]:
     if example.x.ndim > 2:
         noises += [f"channels of axis {axis}" for axis in (1, example.x.ndim - 1)]
     for noise in noises:
-        for scaled in (True, False):
-            share = float(1 - np.mean((example.y != 0)[example.x != 0])) if np.any(example.x != 0) else 0.0
-            yield variant("dropout", drop, "", {"scaled": scaled, "noise": noise}, {"rate": share})
+        share = float(1 - np.mean((example.y != 0)[example.x != 0])) if np.any(example.x != 0) else 0.0
+        yield variant("dropout", drop, "", {"noise": noise}, {"rate": share})
+
+
+def _is_of(kept: Array, noise: str) -> bool:
+    """Whether what is zero are whole channels just where it should be."""
+    if kept.ndim < 3 or kept.all():
+        return True
+    axes = [1, kept.ndim - 1] if noise == "elements" else [int(noise.rpartition(" ")[2])]
+    dropped = [~kept.any(axis=tuple(n for n in range(1, kept.ndim) if n != axis), keepdims=True) for axis in axes]
+    whole = [bool(np.array_equal(np.broadcast_to(one, kept.shape), ~kept)) for one in dropped]
+    return whole[0] if noise != "elements" else not any(whole)
 
 
 def _draws(places: Array, noise: str) -> int:

@@ -94,13 +94,16 @@ def _choices(x: Array, tensors: Tensors, size: int, training: bool) -> Iterator[
     yield {"kind": "batch normalization", "statistics": BATCH, "variance": UNBIASED}
     if moving:
         yield {"kind": "batch normalization", "statistics": MOVING, "epsilon_place": OUT_OF_ROOT}
-    spatial = ("instance normalization", "layer normalization over all axes") if x.ndim > 2 else ()
-    for kind in ("layer normalization", "RMS normalization", *spatial):
-        yield {"kind": kind}
-        yield {"kind": kind, "epsilon_place": OUT_OF_ROOT}
-        yield {"kind": kind, "variance": UNBIASED}
-        yield {"kind": kind, "variance": UNBIASED, "epsilon_place": OUT_OF_ROOT}
-        if "gamma" in tensors:
-            yield {"kind": kind, "gamma_offset": 1.0}
-    for groups in [count for count in range(2, size) if size % count == 0] if not moving else ():
+    yield from _of_kind("layer normalization", tensors)
+    yield from _of_kind("RMS normalization", tensors)
+    for groups in [count for count in range(1, size) if size % count == 0] if not moving else ():
         yield {"kind": "group normalization", "groups": groups}
+    for kind in ("instance normalization", "layer normalization over all axes") if x.ndim > 2 else ():
+        yield from _of_kind(kind, tensors)
+
+
+def _of_kind(kind: str, tensors: Tensors) -> Iterator[dict[str, Any]]:
+    for place, variance in product((IN_ROOT, OUT_OF_ROOT), (BIASED, UNBIASED)):
+        yield {"kind": kind, "epsilon_place": place, "variance": variance}
+    if "gamma" in tensors:
+        yield {"kind": kind, "gamma_offset": 1.0}

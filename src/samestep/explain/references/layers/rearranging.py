@@ -19,6 +19,8 @@ from samestep.explain.references.layers.examples import Example, Tensors, varian
 Array = NDArray[Any]
 
 HALF, CORNERS, ASYMMETRIC = "half-pixel centers", "aligned corners", "asymmetric"
+SHARES = {"on both sides": 0.5, "behind": 0.0, "in front": 1.0}
+"""Which share of the padding is in front."""
 CUBIC = {"bicubic, a = -0.75": -0.75, "bicubic, a = -0.5": -0.5}
 
 
@@ -57,7 +59,8 @@ def pad(example: Example, tensors: Tensors, s: Settings) -> Array:
     x = np.moveaxis(example.x, s["axis"], -1)
     sizes = np.moveaxis(example.y, s["axis"], -1).shape
     totals = [wanted - n for n, wanted in zip(x.shape, sizes, strict=True)]
-    pads = [(round(total * s["before"]), total - round(total * s["before"])) for total in totals]
+    fronts = [int(total * SHARES[s["padding"]]) for total in totals]
+    pads = [(front, total - front) for front, total in zip(fronts, totals, strict=True)]
     return np.moveaxis(np.pad(x, pads, mode=s["mode"]), -1, s["axis"])
 
 
@@ -65,8 +68,8 @@ def paddings(example: Example) -> Iterator[Variant]:
     """Zeros, reflections and repetitions, on both sides, behind or in front."""
     x, y = example.x, example.y
     if x.ndim == y.ndim > 2 and all(b >= a for a, b in zip(x.shape, y.shape, strict=True)) and x.size < y.size:
-        for mode, before in product(("constant", "reflect", "edge", "symmetric", "wrap"), (0.5, 0.0, 1.0)):
-            yield variant("padding", pad, "", {"mode": mode, "before": before, "axis": -1})
+        for mode, where in product(("constant", "reflect", "edge", "symmetric", "wrap"), SHARES):
+            yield variant("padding", pad, "", {"mode": mode, "padding": where, "axis": -1})
 
 
 def resize(example: Example, tensors: Tensors, s: Settings) -> Array:
