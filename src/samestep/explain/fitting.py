@@ -140,6 +140,16 @@ def _starts(variant: Variant, evidence: Evidence, declared: Mapping[str, float])
     """Numbers by least squares, from the declared ones and from the usual ones."""
     for start in (_declared(variant, declared), dict(variant.numbers)):
         yield _refined(variant, evidence, start)
+    if "learning_rate" in variant.numbers and "learning_rate" not in declared:
+        yield _refined(variant, evidence, _at_scale(variant, evidence, dict(variant.numbers)))
+
+
+def _at_scale(variant: Variant, evidence: Evidence, start: dict[str, float]) -> dict[str, float]:
+    """The numbers with a learning rate at which what they give is of the size of what was seen."""
+    with np.errstate(all="ignore"):
+        ratios = np.abs(evidence.seen / variant.compute(evidence.given, {**variant.choices, **start}))
+    usable = ratios[np.isfinite(ratios) & (ratios > 0)]
+    return {**start, "learning_rate": start["learning_rate"] * float(np.median(usable))} if usable.size else start
 
 
 def nearest(left: Sequence[Fit], right: Sequence[Fit], evidence: tuple[Evidence, Evidence]) -> tuple[Fit, Fit] | None:
