@@ -219,13 +219,13 @@ def test_what_is_no_known_layer_is_given_no_name():
     assert settings_of(odd, rows(6, 8)) == []
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_any_shapes_can_be_asked_about(seed):
     rng = np.random.default_rng(seed)
     module = nn.ModuleList([nn.Conv2d(2, 3, 3), nn.Linear(3, 2), nn.GRU(2, 3), nn.LSTM(2, 2), nn.BatchNorm1d(3)])
     module.extend([nn.Embedding(5, 3), nn.MultiheadAttention(2, 1), nn.LayerNorm((2, 3)), nn.ConvTranspose1d(2, 3, 2)])
     layers = layers_of(module)
-    for _ in range(40):
+    for _ in range(12):
         shapes = [(2, *rng.integers(1, 5, rng.integers(0, 5))) for _ in range(2)]
         seen = rng.normal(size=(3, int(np.prod(shapes[1]))))
         examples = tuple(Example(rng.normal(size=shapes[0]), one.reshape(shapes[1]), layers) for one in seen)

@@ -189,7 +189,8 @@ def _recurrent(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
     """A recurrent layer, its gates in another order only if no usual one fits."""
     variants = list(recurrent.variants(evidence.given[0], names))
     found = search(variants, evidence)
-    gated = [one for one in variants if "gate_order" in one.choices and one.choices["activation"] == "tanh"]
+    usual = {"activation": "tanh", "recurrent_activation": "sigmoid", "go_backwards": False}
+    gated = [one for one in variants if usual.items() <= one.choices.items()]
     return found or search([other for one in gated for other in recurrent.other_orders(one)], evidence)
 
 

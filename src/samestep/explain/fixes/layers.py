@@ -29,6 +29,10 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "max pooling": "nn.MaxPool",
         "average pooling": "nn.AvgPool",
         "dropout": "nn.Dropout",
+        "attention": "nn.MultiheadAttention",
+        "simple recurrent": "nn.RNN",
+        "LSTM": "nn.LSTM",
+        "GRU": "nn.GRU",
     },
     "keras": {
         "batch normalization": "BatchNormalization",
@@ -41,6 +45,8 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "max pooling": "MaxPooling",
         "average pooling": "AveragePooling",
         "dropout": "Dropout",
+        "attention": "MultiHeadAttention",
+        "simple recurrent": "SimpleRNN",
     },
     "jax": {
         "batch normalization": "nn.BatchNorm",
@@ -135,6 +141,8 @@ ACTIVATIONS: Mapping[str, tuple[str, str, str, str]] = {
 }
 """An activation in PyTorch, Keras, JAX and TensorFlow."""
 COLUMNS = {"torch": 0, "keras": 1, "tf_keras": 1, "keras2": 1, "jax": 2, "tensorflow": 3, "tensorflow1": 3}
+UNCHANGED = {"scale": 1.0, "offset": 0.0}
+"""What a side without a scaling does."""
 OF_ACTIVATIONS = ("activation", "negative_slope", "alpha", "beta")
 """Settings that are told by the whole activation."""
 
@@ -145,6 +153,8 @@ def layer_line(framework: str, fit: Fit, setting: str, other: Fit, layers: Seque
     value = other.variant.name if setting == "kind" and "kind" not in other.settings else other.settings.get(setting)
     if setting in ("scale", "offset", "mask") and "axis" in {**fit.settings, **other.settings}:
         return f"{setting} {_written(value)} of what goes into {where}"
+    if "scaling" in (fit.variant.name, other.variant.name) and setting in UNCHANGED:
+        return f"{setting} {_written(other.settings.get(setting, UNCHANGED[setting]))} in {where}"
     if setting in OF_ACTIVATIONS and "activation" in other.settings:
         return f"{_activation(framework, other)} in {where}"
     if setting == "statistics":
