@@ -25,6 +25,8 @@ SHARES = ("beta_1", "beta_2", "rho")
 """Settings that lie near 1 and act by their distance from it."""
 POSITIVE = ("learning_rate", "epsilon", "clip", "initial_accumulator", "momentum_decay", "delta")
 """Settings that act by their order of magnitude."""
+SIMPLER = 3.0
+"""Numbers may be made simpler, or the other side's, as long as no more floors are left than this, or than twice the best."""
 EVALUATIONS = 60
 """Evaluations of a reference that one fit may take; those that converge take a few dozen."""
 
@@ -125,10 +127,11 @@ def _fitted(variant: Variant, evidence: Evidence, starts: Iterable[Mapping[str, 
     best = next((dict(numbers) for numbers in starts if _times(variant, evidence, numbers) < floor.ROUNDING), None)
     if best is None:
         return None
-    declared = dict(best)
-    best = _rounded_together(variant, evidence, best)
-    for name in best:
-        best = _rounded(variant, evidence, best, name, declared[name])
+    limit = max(SIMPLER, 2 * _times(variant, evidence, best))
+    simple = _rounded_together(variant, evidence, best, limit)
+    for name in best if simple is None else ():
+        best = _rounded(variant, evidence, best, name, limit)
+    best = simple or best
     return Fit(variant, best, _times(variant, evidence, best))
 
 
@@ -180,7 +183,7 @@ def _with_other(found: Fit, evidence: Evidence, name: str, value: float) -> Fit:
     """The fit with another value of one number, if that fits as well."""
     numbers = {**found.numbers, name: value}
     times = _times(found.variant, evidence, numbers) if value != found.numbers[name] else found.times
-    return Fit(found.variant, numbers, times) if times < floor.ROUNDING else found
+    return Fit(found.variant, numbers, times) if times < max(SIMPLER, 2 * found.times) else found
 
 
 def _times(variant: Variant, evidence: Evidence, numbers: Mapping[str, float]) -> float:
@@ -218,27 +221,22 @@ def _number(name: str, coordinate: float) -> float:
 
 
 def _rounded(
-    variant: Variant, evidence: Evidence, numbers: dict[str, float], name: str, found: float
+    variant: Variant, evidence: Evidence, numbers: dict[str, float], name: str, limit: float
 ) -> dict[str, float]:
     """The numbers with one of them as round as it can be: zero, or with the fewest digits that fit, else as it was found."""
-    for value in (*_round_values(numbers[name], 1, 4), found, *_round_values(numbers[name], 5, 6)):
+    for value in (0.0, *(float(f"{numbers[name]:.{digits}g}") for digits in range(1, 7))):
         changed = {**numbers, name: value}
-        if value == numbers[name] or _times(variant, evidence, changed) < floor.ROUNDING:
+        if value == numbers[name] or _times(variant, evidence, changed) < limit:
             return changed
     return numbers
 
 
-def _rounded_together(variant: Variant, evidence: Evidence, numbers: dict[str, float]) -> dict[str, float]:
-    """All numbers with the same few digits, since one that is off can make up for another."""
+def _rounded_together(
+    variant: Variant, evidence: Evidence, numbers: dict[str, float], limit: float
+) -> dict[str, float] | None:
+    """All numbers with the same few digits, since one that is off can make up for another; None if that does not fit."""
     for digits in range(1, 5):
         changed = {name: float(f"{value:.{digits}g}") for name, value in numbers.items()}
-        if _times(variant, evidence, changed) < floor.ROUNDING:
+        if _times(variant, evidence, changed) < limit:
             return changed
-    return numbers
-
-
-def _round_values(value: float, fewest: int, most: int) -> Iterator[float]:
-    if fewest == 1:
-        yield 0.0
-    for digits in range(fewest, most + 1):
-        yield float(f"{value:.{digits}g}")
+    return None

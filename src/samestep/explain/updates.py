@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,13 +43,9 @@ def explain_update(case: Case, worst: Comparison) -> Explanation:
     if case.sides.lacking("update"):
         return Explanation(ruled_out=f"no optimizer can be given gradients by itself: {case.sides.lacking('update')}")
     workers = (case.sides.left, case.sides.right)
-    declared = [{name: entry["value"] for name, entry in worker.ask("settings").items()} for worker in workers]
-    found, evidence = [], []
-    for side, worker in enumerate(workers):
-        probe = _Probe(worker, case.starts[side], case.batches[side], case.rng)
-        fitting, seen = _identified(probe, declared[side], {*declared[0], *declared[1]})
-        found.append(fitting)
-        evidence.append(seen)
+    known = [name for worker in workers for name in worker.ask("settings")]
+    sides = zip(workers, case.starts, case.batches, strict=True)
+    found, evidence = zip(*(identified(*side, case.rng, known) for side in sides), strict=True)
     pair = nearest(found[0], found[1], (evidence[0], evidence[1]))
     if pair is None:
         which = " nor ".join(name for name, fitting in zip(("left", "right"), found, strict=True) if not fitting)
@@ -84,11 +80,19 @@ def _which(decays: dict[str, bool], ndim: dict[str, int]) -> Any:
     return "kernels" if kernels else [name for name, decay in decays.items() if decay]
 
 
-def _identified(probe: _Probe, declared: dict[str, float], known: set[str]) -> tuple[list[Fit], Evidence]:
-    """What fits small gradients, and then large ones too, clipped where they have to be.
+def identified(
+    worker: Worker, start: State, batch: dict[str, Any], rng: np.random.Generator, known: Iterable[str] = ()
+) -> tuple[list[Fit], Evidence]:
+    """What reproduces a program's optimizer from the state that training starts in, and what it was seen to do.
 
-    known: settings that either side declares, so that both are looked for among the same algorithms first.
+    known: settings that another side declares, so that both are looked for among the same algorithms first.
     """
+    declared = {name: entry["value"] for name, entry in worker.ask("settings").items()}
+    return _identified(_Probe(worker, start, batch, rng), declared, {*declared, *known})
+
+
+def _identified(probe: _Probe, declared: dict[str, float], known: set[str]) -> tuple[list[Fit], Evidence]:
+    """What fits small gradients, and then large ones too, clipped where they have to be."""
     small, large = probe.evidence(SMALL), probe.evidence(LARGE)
     variants = likeliest_first(optimizers.variants(bool(small.given[0].decays.any()), probe.every), known)
     unclipped = fits(variants, small, declared)

@@ -50,9 +50,16 @@ def _unrelated(one: Array, other: Array, parameter: bool) -> bool:
         return False
     if parameter and one.size == 1:
         return True  # one element cannot be told a draw from a constant
+    if not _drawn(one) and not _drawn(other):
+        return False
     spread = float(np.std(one.astype(np.float64)))
     gap = float(np.sqrt(np.mean((one.astype(np.float64) - other) ** 2)))
     return gap > UNRELATED * spread if spread > 0 else bool(np.std(other.astype(np.float64)) > 0)
+
+
+def _drawn(array: Array) -> bool:
+    """Whether the values come from a distribution: a constant, or blocks of them as an LSTM's biases, repeat theirs."""
+    return np.unique(array).size > array.size / 2
 
 
 def _judge_draws(unrelated: list[tuple[str, Array, Array]], own_init: bool) -> Judged:

@@ -48,6 +48,7 @@ class Moment:
 
     layers: gives what every layer shows in one mode, at its own cost. updates: from the left side's gradients; probes: from
     gradients of all sizes, since what an epsilon does shows in small ones; None where an update cannot be seen by itself.
+    same_rate: whether both would update with the same learning rate.
     """
 
     step: int
@@ -57,6 +58,7 @@ class Moment:
     probes: Both | None
     steps: Both
     evaluations: Both
+    same_rate: bool = True
 
     def allow(self, draws: int) -> None:
         """Let no more than so many siblings be measured from now on."""
@@ -81,6 +83,8 @@ def observe(
     sides.right.ask("state", values=sides.to_right(state))
     workers = (sides.left, sides.right)
     states = (state, sides.right.ask("state"))
+    sides.left.ask("state", values=state)
+    same_rate = _same_rate(sides.ask("settings"))
 
     def both(watch: Callable[..., Any], *arguments: Any) -> Both:
         looks = [
@@ -108,7 +112,13 @@ def observe(
             update_of_side.grow(floor.DRAWS)
             borrow_moves(step_of_side, update_of_side)
     evaluations = both(watch_evaluation, (rows, rows), (batch_size, batch_size))
-    return Moment(step, passes, layers, updates, probes, steps, evaluations)
+    return Moment(step, passes, layers, updates, probes, steps, evaluations, same_rate)
+
+
+def _same_rate(settings: tuple[dict[str, Any], dict[str, Any]]) -> bool:
+    """Whether the learning rates are equal up to rounding, as far as they are known."""
+    known = [np.array(side["learning_rate"]["value"], np.float32) for side in settings if "learning_rate" in side]
+    return len(known) < 2 or not np.isfinite(known).all() or floor.times_floor(known[0], [], known[1]) < floor.ROUNDING
 
 
 def spread_out(gradients: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
@@ -178,7 +188,7 @@ def judge_update(sides: Sides, moments: Sequence[Moment]) -> Judged:
     if lacking:
         compared = _compare_all("update", twins, [(m.step, m.steps) for m in moments])
         return judge("update", compared, f"judged within the whole step: {lacking}")
-    reachable = _reachable(sides, moments)
+    reachable = _with_the_same_rate(_reachable(sides, moments))
     watched = [(m.step, both) for m in reachable for both in (m.updates, m.probes) if both is not None]
     note = "" if sides.slots_pair() else "at the initial state only: the slots have no twins"
     return judge("update", _compare_all("update", twins, watched), note)
@@ -190,7 +200,7 @@ def judge_slots(sides: Sides, moments: Sequence[Moment]) -> Judged:
     if any(over):
         names = [", ".join(side) or "none" for side in over]
         return not_compared("slots", f"slots of one side only: {names[0]} | {names[1]}")
-    watched = [(m.step, m.steps if m.updates is None else m.updates) for m in moments]
+    watched = [(m.step, m.steps if m.updates is None else m.updates) for m in _with_the_same_rate(moments)]
     counted = [(step, both) for step, both in watched if _both_count(both)]
     names = [name for group in sides.slot_groups for name in group.left]
     if not names and not counted:
@@ -274,6 +284,14 @@ def _named(sides: Sides, names: Iterable[str]) -> list[Twin]:
 def _reachable(sides: Sides, moments: Sequence[Moment]) -> list[Moment]:
     """The moments whose state the right optimizer can be put into."""
     return [m for m in moments if m.step == 0 or sides.slots_pair()]
+
+
+def _with_the_same_rate(moments: Sequence[Moment]) -> list[Moment]:
+    """The moments at which an update is given the same learning rate: a schedule has a stage of its own.
+
+    All of them if not even the first is one, since then the rate is a setting of the optimizer.
+    """
+    return [m for m in moments if m.same_rate] if moments[0].same_rate else list(moments)
 
 
 def _names(both: Both, kind: str) -> tuple[list[str], list[str]]:
