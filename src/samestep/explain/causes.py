@@ -16,7 +16,7 @@ from samestep.explain.losses import explain_loss
 from samestep.explain.metrics import explain_metrics
 from samestep.explain.schedules import explain_schedule
 from samestep.explain.updates import explain_update
-from samestep.matching.judging import Judged
+from samestep.matching.judging import Judged, doubtful
 from samestep.results import Cause
 
 EXPLAINERS: Mapping[str, Explainer] = {
@@ -40,17 +40,25 @@ OWN_INPUTS = ("loss", "buffers", "metrics")
 
 
 def find_causes(case: Case) -> tuple[list[Judged], tuple[Cause, ...]]:
-    """The stages, with a note where no cause was found, and the causes of all that differ, in causal order."""
+    """The stages, with a note where no cause was found, and the causes of all that differ, in causal order.
+
+    A stage between rounding and different is different if it has a confirmed cause.
+    """
     causes: dict[str, Cause] = {}
     noted = []
     for entry in case.judged:
-        different = entry.stage.verdict == "different"
-        if entry.worst is not None and (different or _only_follows(entry)):
-            found = _explained(case, entry)
-            causes = {**causes, **{_key(cause): cause for cause in found.causes}, **causes}
-            entry = _with_note(entry, f"cause not found: {found.ruled_out}") if different and found.ruled_out else entry
-        noted.append(entry)
+        found = _explained(case, entry) if doubtful(entry) or _only_follows(entry) else Explanation()
+        causes = {**causes, **{_key(cause): cause for cause in found.causes}, **causes}
+        noted.append(_noted(entry, found) if doubtful(entry) else entry)
     return noted, tuple(causes.values())
+
+
+def _noted(entry: Judged, found: Explanation) -> Judged:
+    """The stage with what the search for its cause came to."""
+    if entry.stage.verdict == "undecided" and any(cause.confirmed for cause in found.causes):
+        entry = replace(entry, stage=replace(entry.stage, verdict="different"))
+        return _with_note(entry, "decided by its cause")
+    return _with_note(entry, f"cause not found: {found.ruled_out}") if found.ruled_out else entry
 
 
 def _only_follows(entry: Judged) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, product
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ POSITIVE = ("learning_rate", "epsilon", "clip", "initial_accumulator", "momentum
 """Settings that act by their order of magnitude."""
 SIMPLER = 3.0
 """Numbers may be made simpler, or the other side's, as long as no more floors are left than this, or than twice the best."""
+FAR = 1e12
+"""A gap that is no number, in units of rounding."""
 EVALUATIONS = 60
 """Evaluations of a reference that one fit may take; those that converge take a few dozen."""
 
@@ -127,7 +129,7 @@ def _fitted(variant: Variant, evidence: Evidence, starts: Iterable[Mapping[str, 
     best = next((dict(numbers) for numbers in starts if _times(variant, evidence, numbers) < floor.ROUNDING), None)
     if best is None:
         return None
-    limit = max(SIMPLER, 2 * _times(variant, evidence, best))
+    limit = min(floor.ROUNDING, max(SIMPLER, 2 * _times(variant, evidence, best)))
     simple = _rounded_together(variant, evidence, best, limit)
     for name in best if simple is None else ():
         best = _rounded(variant, evidence, best, name, limit)
@@ -141,10 +143,12 @@ def _declared(variant: Variant, declared: Mapping[str, float]) -> dict[str, floa
 
 def _starts(variant: Variant, evidence: Evidence, declared: Mapping[str, float]) -> Iterator[dict[str, float]]:
     """Numbers by least squares, from the declared ones and from the usual ones."""
-    for start in (_declared(variant, declared), dict(variant.numbers)):
-        yield _refined(variant, evidence, start)
+    starts = [_declared(variant, declared), dict(variant.numbers)]
     if "learning_rate" in variant.numbers and "learning_rate" not in declared:
-        yield _refined(variant, evidence, _at_scale(variant, evidence, dict(variant.numbers)))
+        starts.append(_at_scale(variant, evidence, dict(variant.numbers)))
+    scales: tuple[Callable[[Array], Array], ...] = (np.asarray, np.arcsinh)
+    for start, scale in product(starts, scales):
+        yield _refined(variant, evidence, start, scale)
 
 
 def _at_scale(variant: Variant, evidence: Evidence, start: dict[str, float]) -> dict[str, float]:
@@ -183,7 +187,7 @@ def _with_other(found: Fit, evidence: Evidence, name: str, value: float) -> Fit:
     """The fit with another value of one number, if that fits as well."""
     numbers = {**found.numbers, name: value}
     times = _times(found.variant, evidence, numbers) if value != found.numbers[name] else found.times
-    return Fit(found.variant, numbers, times) if times < max(SIMPLER, 2 * found.times) else found
+    return Fit(found.variant, numbers, times) if times < min(floor.ROUNDING, max(SIMPLER, 2 * found.times)) else found
 
 
 def _times(variant: Variant, evidence: Evidence, numbers: Mapping[str, float]) -> float:
@@ -191,8 +195,13 @@ def _times(variant: Variant, evidence: Evidence, numbers: Mapping[str, float]) -
         return evidence.times(variant.compute(evidence.given, {**variant.choices, **numbers}))
 
 
-def _refined(variant: Variant, evidence: Evidence, start: dict[str, float]) -> dict[str, float]:
-    """Numbers near the start that bring the variant as near as they can to what was seen, by least squares."""
+def _refined(
+    variant: Variant, evidence: Evidence, start: dict[str, float], scale: Callable[[Array], Array]
+) -> dict[str, float]:
+    """Numbers near the start that bring the variant as near as they can to what was seen, by least squares.
+
+    scale: of the gaps in units of rounding: as they are, or by orders of magnitude, so that small elements count too.
+    """
     names = list(start)
     if not names:
         return start
@@ -201,7 +210,7 @@ def _refined(variant: Variant, evidence: Evidence, start: dict[str, float]) -> d
         numbers = {name: _number(name, value) for name, value in zip(names, point, strict=True)}
         with np.errstate(all="ignore"):
             gap = (variant.compute(evidence.given, {**variant.choices, **numbers}) - evidence.seen) / evidence.tolerance
-        return np.nan_to_num(np.arcsinh(gap), nan=1e3, posinf=1e3, neginf=-1e3).ravel()
+        return np.nan_to_num(scale(gap), nan=FAR, posinf=FAR, neginf=-FAR).ravel()
 
     point = np.array([_coordinate(name, start[name]) for name in names])
     found = least_squares(residuals, point, x_scale="jac", max_nfev=EVALUATIONS)

@@ -87,6 +87,7 @@ def identified(
 
     known: settings that another side declares, so that both are looked for among the same algorithms first.
     """
+    worker.ask("state", values=start)
     declared = {name: entry["value"] for name, entry in worker.ask("settings").items()}
     return _identified(_Probe(worker, start, batch, rng), declared, {*declared, *known})
 

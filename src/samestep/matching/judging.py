@@ -71,6 +71,13 @@ def not_compared(stage: str, note: str) -> Judged:
     return Judged(Stage(stage, "undecided", None, note=note))
 
 
+def doubtful(judged: Judged) -> bool:
+    """Whether a stage differs, or is too far apart to be rounding and too near to be called different."""
+    stage = judged.stage
+    unclear = stage.verdict == "undecided" and stage.times_floor is not None and not stage.note.startswith("follows")
+    return stage.verdict == "different" or unclear
+
+
 def follows(stage: str, judged: Sequence[Judged]) -> str:
     """The first stage already judged different from which this one's difference would follow, or nothing."""
     differing = [entry.stage.stage for entry in judged if entry.stage.verdict == "different"]

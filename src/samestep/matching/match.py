@@ -229,9 +229,9 @@ class _Match:
         return _result(self.task, self.sides, *self._explained(judged), epochs)
 
     def _explained(self, judged: list[Judged]) -> tuple[list[Judged], tuple[Cause, ...]]:
-        """The stages, and the causes of those that differ."""
+        """The stages, and the causes of those that differ or may do so."""
         task = self.task
-        if not task.explain or not any(entry.stage.verdict == "different" for entry in judged):
+        if not task.explain or not any(judging.doubtful(entry) for entry in judged):
             return judged, ()
         task.progress("looking for the cause", 1.0)
         batches = shared_rows(self.sides, 0, task.batch_size)
@@ -260,15 +260,16 @@ class _Match:
         One that would only follow from an earlier difference is not worth more draws.
         """
         sides, task = self.sides, self.task
+        rates = stages.read_rates(sides, starts, task.total, task.steps_per_epoch)
         judges: dict[str, Callable[[], Judged]] = {
             "forward": lambda: stages.judge_forward(moments),
             "loss": lambda: stages.judge_loss(sides, moments),
             "gradients": lambda: stages.judge_gradients(sides, moments),
-            "update": lambda: stages.judge_update(sides, moments),
-            "slots": lambda: stages.judge_slots(sides, moments),
+            "update": lambda: stages.judge_update(sides, moments, rates),
+            "slots": lambda: stages.judge_slots(sides, moments, rates),
             "buffers": lambda: stages.judge_buffers(sides, moments),
+            "schedule": lambda: stages.judge_schedule(sides, rates),
             "step": lambda: stages.judge_step(sides, moments),
-            "schedule": lambda: stages.judge_schedule(sides, starts, task.total, task.steps_per_epoch),
             "metrics": lambda: stages.judge_metrics(moments),
         }
         judged: list[Judged] = []

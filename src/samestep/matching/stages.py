@@ -181,28 +181,32 @@ def judge_gradients(sides: Sides, moments: Sequence[Moment]) -> Judged:
     return judge("gradients", _compare_all("gradients", twins, [(m.step, m.passes) for m in moments]))
 
 
-def judge_update(sides: Sides, moments: Sequence[Moment]) -> Judged:
-    """What the optimizer makes of the same gradients."""
+def judge_update(sides: Sides, moments: Sequence[Moment], rates: Rates | None) -> Judged:
+    """What the optimizer makes of the same gradients, at the same learning rate if that is a schedule's."""
     twins = _parameters(sides)
     lacking = sides.lacking("update")
     if lacking:
         compared = _compare_all("update", twins, [(m.step, m.steps) for m in moments])
         return judge("update", compared, f"judged within the whole step: {lacking}")
-    reachable = _with_the_same_rate(_reachable(sides, moments))
+    reachable = _with_the_same_rate(_reachable(sides, moments), rates)
+    if not reachable:
+        return not_compared("update", "follows from schedule")
     watched = [(m.step, both) for m in reachable for both in (m.updates, m.probes) if both is not None]
     note = "" if sides.slots_pair() else "at the initial state only: the slots have no twins"
     return judge("update", _compare_all("update", twins, watched), note)
 
 
-def judge_slots(sides: Sides, moments: Sequence[Moment]) -> Judged:
+def judge_slots(sides: Sides, moments: Sequence[Moment], rates: Rates | None) -> Judged:
     """The optimizer's slots and its count of updates, after an update from the same gradients."""
     over = sides.unpaired_slots()
     if any(over):
         names = [", ".join(side) or "none" for side in over]
         return not_compared("slots", f"slots of one side only: {names[0]} | {names[1]}")
-    watched = [(m.step, m.steps if m.updates is None else m.updates) for m in _with_the_same_rate(moments)]
+    watched = [(m.step, m.steps if m.updates is None else m.updates) for m in _with_the_same_rate(moments, rates)]
     counted = [(step, both) for step, both in watched if _both_count(both)]
     names = [name for group in sides.slot_groups for name in group.left]
+    if not watched:
+        return not_compared("slots", "follows from schedule")
     if not names and not counted:
         return nothing_to_compare("slots", "neither optimizer has slots")
     slots = _compare_all("slots", _named(sides, names), watched)
@@ -223,21 +227,43 @@ def judge_step(sides: Sides, moments: Sequence[Moment]) -> Judged:
     return judge("step", _compare_all("update", _parameters(sides), watched))
 
 
-def judge_schedule(sides: Sides, starts: tuple[State, State], total: int, steps_per_epoch: int) -> Judged:
-    """The learning rate at steps spread over the run, epoch boundaries among them."""
+@dataclass(frozen=True)
+class Rates:
+    """The learning rates of both sides, float32 (steps,), at these steps; NaN where one is not known."""
+
+    steps: Sequence[int]
+    left: Array
+    right: Array
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether one of them changes on the way."""
+        return any(bool(np.any(rates != rates[0])) for rates in (self.left, self.right))
+
+
+def read_rates(sides: Sides, starts: tuple[State, State], total: int, steps_per_epoch: int) -> Rates | None:
+    """The learning rates at steps spread over the run, epoch boundaries among them; None where updates are not seen."""
     if sides.lacking("update"):
-        return nothing_to_compare("schedule", f"within the whole step: {sides.lacking('update')}")
+        return None
     ask_both(sides.left, sides.right, "state", {"values": starts[0]}, {"values": starts[1]})
     edges = [epoch * steps_per_epoch + shift for epoch in range(1, 4) for shift in (-1, 0, 1)]
     steps = sorted({s for s in [0, 1, 2, 5, 10, 20, 50, 100, total // 2, total - 1, *edges] if 0 <= s < total})
     left, right = (np.array(rates, np.float32) for rates in sides.ask("rates", steps=steps))
-    if np.isnan(left).all() and np.isnan(right).all():
+    return Rates(steps, left, right)
+
+
+def judge_schedule(sides: Sides, rates: Rates | None) -> Judged:
+    """The learning rate at each step."""
+    if rates is None:
+        return nothing_to_compare("schedule", f"within the whole step: {sides.lacking('update')}")
+    unknown = [np.isnan(side) for side in (rates.left, rates.right)]
+    if unknown[0].all() and unknown[1].all():
         return nothing_to_compare("schedule", "neither optimizer has a learning rate")
-    if np.isnan(left).any() or np.isnan(right).any():
+    if unknown[0].any() or unknown[1].any():
         return not_compared("schedule", "one side's learning rate cannot be read")
     apart = [
         Comparison("learning rate", step, floor.times_floor(one, [], other), float(one), float(other))
-        for step, one, other in zip(steps, left, right, strict=True)
+        for step, one, other in zip(rates.steps, rates.left, rates.right, strict=True)
     ]
     return judge("schedule", apart)
 
@@ -286,12 +312,12 @@ def _reachable(sides: Sides, moments: Sequence[Moment]) -> list[Moment]:
     return [m for m in moments if m.step == 0 or sides.slots_pair()]
 
 
-def _with_the_same_rate(moments: Sequence[Moment]) -> list[Moment]:
-    """The moments at which an update is given the same learning rate: a schedule has a stage of its own.
+def _with_the_same_rate(moments: Sequence[Moment], rates: Rates | None) -> list[Moment]:
+    """The moments at which an update is given the same learning rate, since a schedule has a stage of its own.
 
-    All of them if not even the first is one, since then the rate is a setting of the optimizer.
+    All of them where no rate changes: then it is a setting of the optimizer.
     """
-    return [m for m in moments if m.same_rate] if moments[0].same_rate else list(moments)
+    return [m for m in moments if m.same_rate] if rates is not None and rates.scheduled else list(moments)
 
 
 def _names(both: Both, kind: str) -> tuple[list[str], list[str]]:
