@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby, product
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -114,9 +114,12 @@ def fits(variants: Sequence[Variant], evidence: Evidence, declared: Mapping[str,
 
 
 def likeliest_first(variants: Sequence[Variant], declared: Iterable[str]) -> list[Variant]:
-    """The variants, those first whose numbers are among the declared settings; in their order otherwise."""
-    names = set(declared)
-    return sorted(variants, key=lambda variant: len(variant.numbers.keys() ^ names))
+    """The variants, those of a name first that has numbers as they are declared; in their order otherwise."""
+    names, unlike = set(declared), dict[str, int]()
+    for variant in variants:
+        count = len(variant.numbers.keys() ^ names)
+        unlike[variant.name] = min(count, unlike.get(variant.name, count))
+    return sorted(variants, key=lambda variant: unlike[variant.name])
 
 
 def fit(variant: Variant, evidence: Evidence, declared: Mapping[str, float]) -> Fit | None:
@@ -147,8 +150,9 @@ def _starts(variant: Variant, evidence: Evidence, declared: Mapping[str, float])
     if "learning_rate" in variant.numbers and "learning_rate" not in declared:
         starts.append(_at_scale(variant, evidence, dict(variant.numbers)))
     scales: tuple[Callable[[Array], Array], ...] = (np.asarray, np.arcsinh)
-    for start, scale in product(starts, scales):
-        yield _refined(variant, evidence, start, scale)
+    for start in starts:
+        for scale in scales:
+            yield _refined(variant, evidence, start, scale)
 
 
 def _at_scale(variant: Variant, evidence: Evidence, start: dict[str, float]) -> dict[str, float]:
