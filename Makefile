@@ -38,10 +38,11 @@ $(VENV)/.test: requirements/test.txt plugins/samestep-numpy/pyproject.toml $(VEN
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable plugins/samestep-numpy
 	touch $@
 
-# Write the page of frameworks anew from what the adapters declare.
-docs: $(VENV)/.match
+# Write the pages anew that are made of what the adapters declare and of what the installed frameworks do.
+docs: $(VENV)/.test
 	$(BIN)/python -m samestep.report.frameworks $(addprefix requirements/,test.txt torch.txt tensorflow1.txt) \
 	    > docs/reference/frameworks.md
+	$(BIN)/python -m samestep.report.differences > docs/explanation/known-differences.md
 
 old-python:
 	@$(OLD_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 7))' || { \

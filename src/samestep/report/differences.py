@@ -41,19 +41,20 @@ def page(algorithms: Sequence[str] = optimizers.ALGORITHMS) -> str:
 def _layers() -> Iterator[list[str]]:
     found = {framework: layers.values(framework) for framework in FRAMEWORKS}
     for what in layers.VALUES:
-        yield [what, *(_shown(found[framework].get(what)) for framework in FRAMEWORKS)]
+        yield [what, *(shown(found[framework].get(what)) for framework in FRAMEWORKS)]
 
 
 def _settings(found: Mapping[str, Mapping[str, Any] | None]) -> Iterator[list[str]]:
     """A row for each setting in which frameworks differ."""
     names = dict.fromkeys(name for settings in found.values() for name in settings or () if name not in NOT_TOLD)
     for name in names:
-        row = [_shown((found[framework] or {}).get(name)) for framework in FRAMEWORKS]
+        row = [shown((found[framework] or {}).get(name)) for framework in FRAMEWORKS]
         if len({cell for cell in row if cell}) > 1:
             yield [name.replace("_", " "), *row]
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A setting as a cell of the page."""
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -11,7 +11,8 @@ IMPORTS: Mapping[str, str] = {
     "keras": "import numpy as np, keras; from keras import layers, initializers",
     "tf_keras": "import numpy as np, tensorflow as tf, tf_keras as keras; from tf_keras import layers",
     "torch": "import torch; from torch import nn",
-    "jax": "import jax; from flax import linen; from jax import numpy as jnp\nLSTM, ZERO = linen.OptimizedLSTMCell(1), jnp.zeros((1, 1))",
+    "jax": "import jax; from flax import linen; from jax import numpy as jnp\n"
+    "LSTM, ZERO = linen.OptimizedLSTMCell(1), jnp.zeros((1, 1))",
     "tensorflow1": "import tensorflow as tf",
 }
 VALUES: Mapping[str, Mapping[str, str]] = {
