@@ -19,6 +19,7 @@ from samestep.explain.references.layers import (
     linear,
     normalizations,
     pooling,
+    precisions,
     rearranging,
     recurrent,
 )
@@ -41,6 +42,8 @@ FAR = 1e6
 """So many floors away, refining is hopeless, but of activations."""
 POINTS = 3000
 """Elements of each example by which functions of one number are told apart."""
+HALF_UNITS = 2.0
+"""What computes in half precision is nearer than so many of its spacings to what rounded inputs and tensors give."""
 STEEP = 50.0
 """No activation is as steep as this at half of all points."""
 Names = Sequence[str]
@@ -59,6 +62,26 @@ def identify(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
 def fits_as_well(found: Fit, evidence: Evidence) -> bool:
     """Whether a layer found on one side reproduces the other side too."""
     return _times(found.variant, evidence, found.numbers) < floor.ROUNDING
+
+
+def in_half_precision(full: Sequence[Fit], evidence: Evidence) -> list[Fit]:
+    """Of layers found on the other side, those that reproduce this one once they compute in half precision."""
+    for dtype in precisions.DIGITS:
+        halves = [replace(one, variant=precisions.halved(one.variant, dtype)) for one in full]
+        found = [one for one in halves if _is_half(one, dtype, evidence)]
+        if found:
+            return found
+    return []
+
+
+def _is_half(half: Fit, dtype: str, evidence: Evidence) -> bool:
+    """Whether the layer gives what was seen, or what was seen is rounded to that precision and as near as that allows."""
+    if fits_as_well(half, evidence):
+        return True
+    if precisions.precision_of(evidence.seen) != dtype:
+        return False
+    said = half.variant.compute(evidence.given, {**half.variant.choices, **half.numbers})
+    return all(precisions.units(*rows, dtype) < HALF_UNITS for rows in zip(evidence.seen, said, strict=True))
 
 
 def search(variants: Iterable[Variant], evidence: Evidence, refined: int = REFINED, limit: float = FAR) -> list[Fit]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from samestep.explain import fitting
 from samestep.explain.case import Case, Explanation
-from samestep.explain.fitting import Fit, Variant, nearest
+from samestep.explain.fitting import Evidence, Fit, Variant, nearest
 from samestep.explain.fixes.layers import layer_cause
-from samestep.explain.identifying import fits_as_well, identify
+from samestep.explain.identifying import fits_as_well, identify, in_half_precision
 from samestep.explain.watching import Moment, Pair, Watched, pair_of, watch
 from samestep.matching import floor, twins
 from samestep.matching.judging import Comparison
@@ -184,7 +184,10 @@ def _like(moment: Moment, key: str, given: Pair, side: int) -> Pair:
 
 
 def _agreed(moment: Moment, before: Pair) -> list[Pair]:
-    """The tensors before a pair on which both sides agree, the last ones first."""
+    """The tensors before a pair on which both sides agree, the last ones first.
+
+    One tensor of the pair may itself be such a one: what a layer was given that only the other side has.
+    """
 
     def apart(key: str, array: Array) -> float:
         near = [sibling[key] for sibling in moment.left.siblings]
@@ -192,10 +195,9 @@ def _agreed(moment: Moment, before: Pair) -> list[Pair]:
 
     found = twins.find(moment.left.seen, moment.right.seen, apart, floor.ROUNDING)
     places = [{key: place for place, key in enumerate(moment.side(side).seen)} for side in (0, 1)]
+    gaps = [(places[0][before.left] - places[0][t.left], places[1][before.right] - places[1][t.right]) for t in found]
     earlier = [
-        Pair(twin.left, twin.right, twin.view)
-        for twin in found
-        if places[0][twin.left] < places[0][before.left] and places[1][twin.right] < places[1][before.right]
+        Pair(twin.left, twin.right, twin.view) for twin, gap in zip(found, gaps, strict=True) if min(gap) >= 0 < max(gap)
     ]
     return sorted(earlier, key=lambda pair: -places[1][pair.right])
 
@@ -242,12 +244,23 @@ def _compared(
         if evidence[0] is None or evidence[1] is None or time.monotonic() > until:
             continue
         both = evidence[0], evidence[1]
-        found = [identify(one, watched.training, names) for one in both]
+        found = _in_their_precision([identify(one, watched.training, names) for one in both], both)
         pair = nearest(found[0], found[1], both)
         if pair is not None:
             return [Found(*told, pair, made) for told in _differences(pair)], _same(pair)
         one_sided = one_sided or _one_sided(found)
     return [], one_sided or f"no known layer gives {_shown(made.left)} on the left or {_shown(made.right)} on the right"
+
+
+def _in_their_precision(found: list[list[Fit]], both: Sequence[Evidence]) -> list[list[Fit]]:
+    """The layers of both sides, where only one is known also what the other makes of it in half precision."""
+    for side, evidence in enumerate(both):
+        full = found[1 - side] if not found[side] else []
+        half = in_half_precision(full, evidence)
+        if half:
+            full = [replace(one, variant=one.variant.with_choices(compute_dtype="float32")) for one in full]
+            return [half, full] if side == 0 else [full, half]
+    return found
 
 
 def _same(pair: tuple[Fit, Fit]) -> str:

@@ -161,6 +161,8 @@ def layer_line(framework: str, fit: Fit, setting: str, other: Fit, layers: Seque
         return f"{where}: {_statistics(framework, value == BATCH)}"
     if setting == "dropping":
         return _dropping(framework, float(other.settings.get("rate", 0.0)), where)
+    if setting == "compute_dtype":
+        return f"{_precision(framework, str(value))}, for {where}"
     if setting == "kind":
         return f"{_layer(framework, str(value))}(…) in {where}"
     names = ARGUMENTS.get(_family(framework), {})
@@ -195,6 +197,16 @@ def _statistics(framework: str, of_batch: bool) -> str:
     if framework == "jax":
         return f"use_running_average={not of_batch} while training"
     return f"training={of_batch} while training"
+
+
+def _precision(framework: str, dtype: str) -> str:
+    """How layers are made to compute in this precision."""
+    full = dtype == "float32"
+    if framework == "torch":
+        return "no torch.autocast, or one with enabled=False" if full else f"torch.autocast(…, torch.{dtype})"
+    if framework in HOMES:
+        return f'dtype="{"" if full else "mixed_"}{dtype}"'
+    return f"dtype=jnp.{dtype}" if framework == "jax" else f"tf.cast(…, tf.{dtype}) of inputs and weights"
 
 
 def buffer_cause(case: Case, difference: tuple[str, Any, Any], layers: Sequence[str]) -> Cause:
