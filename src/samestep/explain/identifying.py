@@ -64,6 +64,11 @@ def fits_as_well(found: Fit, evidence: Evidence) -> bool:
     return _times(found.variant, evidence, found.numbers) < floor.ROUNDING
 
 
+def identify_joint(evidence: Evidence, names: Names) -> list[Fit]:
+    """Layers of several inputs that reproduce what was seen."""
+    return search(attention.dot_products(evidence.given[0], names), evidence)
+
+
 def in_half_precision(full: Sequence[Fit], evidence: Evidence) -> list[Fit]:
     """Of layers found on the other side, those that reproduce this one once they compute in half precision."""
     for dtype in precisions.DIGITS:
@@ -95,7 +100,7 @@ def search(variants: Iterable[Variant], evidence: Evidence, refined: int = REFIN
 
 def _started(variant: Variant, first: Evidence) -> list[tuple[float, Variant, dict[str, float]]]:
     """How near the variant comes to the first example with the best of usual numbers, and these; if it comes near at all."""
-    choices = [COMMON.get(name, (usual,)) for name, usual in variant.numbers.items()]
+    choices = [dict.fromkeys((usual, *COMMON.get(name, ()))) for name, usual in variant.numbers.items()]
     starts = [dict(zip(variant.numbers, values, strict=True)) for values in product(*choices)]
     tried = [(_times(variant, first, numbers), numbers) for numbers in starts]
     times, best = min(tried, key=lambda one: one[0])
@@ -224,6 +229,7 @@ def _rest(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
         pooling.poolings(first),
         pooling.reductions(first),
         attention.variants(first, names),
+        attention.dot_products(first, names),
         rearranging.rearrangements(first),
         rearranging.paddings(first),
         rearranging.resizings(first),

@@ -15,7 +15,7 @@ from samestep.explain import fitting
 from samestep.explain.case import Case, Explanation
 from samestep.explain.fitting import Evidence, Fit, Variant, nearest
 from samestep.explain.fixes.layers import layer_cause
-from samestep.explain.identifying import fits_as_well, identify, in_half_precision
+from samestep.explain.identifying import fits_as_well, identify, identify_joint, in_half_precision
 from samestep.explain.watching import Moment, Pair, Watched, pair_of, watch
 from samestep.matching import floor, twins
 from samestep.matching.judging import Comparison
@@ -25,6 +25,8 @@ Array = NDArray[Any]
 
 INPUTS = 5
 """So many of the last tensors on which both sides agree are tried as a layer's input."""
+BESIDE = 4
+"""So many of them are tried together, as what one layer is given."""
 SECONDS = 20.0
 """After this time no further layer is looked at."""
 DOUBTFUL = ("activation", "kind", "scale", "offset")
@@ -197,7 +199,9 @@ def _agreed(moment: Moment, before: Pair) -> list[Pair]:
     places = [{key: place for place, key in enumerate(moment.side(side).seen)} for side in (0, 1)]
     gaps = [(places[0][before.left] - places[0][t.left], places[1][before.right] - places[1][t.right]) for t in found]
     earlier = [
-        Pair(twin.left, twin.right, twin.view) for twin, gap in zip(found, gaps, strict=True) if min(gap) >= 0 < max(gap)
+        Pair(twin.left, twin.right, twin.view)
+        for twin, gap in zip(found, gaps, strict=True)
+        if min(gap) >= 0 < max(gap)
     ]
     return sorted(earlier, key=lambda pair: -places[1][pair.right])
 
@@ -249,7 +253,22 @@ def _compared(
         if pair is not None:
             return [Found(*told, pair, made) for told in _differences(pair)], _same(pair)
         one_sided = one_sided or _one_sided(found)
+    pair = _of_several(watched, inputs[:BESIDE], made, names) if time.monotonic() < until else None
+    if pair is not None:
+        return [Found(*told, pair, made) for told in _differences(pair)], _same(pair)
     return [], one_sided or f"no known layer gives {_shown(made.left)} on the left or {_shown(made.right)} on the right"
+
+
+def _of_several(watched: Watched, inputs: Sequence[Pair], made: Pair, names: Sequence[str]) -> tuple[Fit, Fit] | None:
+    """The nearest layers of both sides that are given several tensors, if they are known."""
+    if len(inputs) < 2:
+        return None
+    evidence = [watched.evidence(inputs[0], made, side, inputs[1:]) for side in (0, 1)]
+    if evidence[0] is None or evidence[1] is None:
+        return None
+    both = evidence[0], evidence[1]
+    left = identify_joint(both[0], names)
+    return nearest(left, identify_joint(both[1], names) if left else [], both)
 
 
 def _in_their_precision(found: list[list[Fit]], both: Sequence[Evidence]) -> list[list[Fit]]:

@@ -75,15 +75,16 @@ class Watched:
                 return moment, pair_of(moment, found.left, found.right)
         return None
 
-    def evidence(self, given: Pair, made: Pair, side: int) -> Evidence | None:
-        """A layer of one side with this input and output; None where too little of it is finite."""
+    def evidence(self, given: Pair, made: Pair, side: int, others: Sequence[Pair] = ()) -> Evidence | None:
+        """A layer of one side with this input, others beside it and output; None where too little of it is finite."""
         examples, siblings = [], []
         for moment in self.moments:
             reaction = moment.side(side)
             x, y = given.seen(reaction.seen, side), made.seen(reaction.seen, side)
+            beside = [other.seen(reaction.seen, side).astype(np.float64) for other in others]
             moved = [made.seen(sibling, side) for sibling in reaction.siblings]
-            if all(np.isfinite(array).all() for array in (x, y, *moved)):
-                examples.append(Example(x.astype(np.float64), y.astype(np.float64), moment.layers))
+            if all(np.isfinite(array).all() for array in (x, y, *beside, *moved)):
+                examples.append(Example(x.astype(np.float64), y.astype(np.float64), moment.layers, beside))
                 siblings.append([array.astype(np.float64).ravel() for array in moved])
         if len(examples) < 2 or len({one.y.shape for one in examples}) > 1:
             return None

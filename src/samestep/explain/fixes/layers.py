@@ -11,6 +11,8 @@ from samestep.explain.fixes import both_ways, shown
 from samestep.explain.references.layers.normalizations import BATCH
 from samestep.results import Cause
 
+CAUSAL = "causal"
+"""The mask that hides what lies ahead."""
 COMPONENTS = {
     "statistics": ("mode", "training"),
     "dropping": ("mode", "training"),
@@ -30,6 +32,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "average pooling": "nn.AvgPool",
         "dropout": "nn.Dropout",
         "attention": "nn.MultiheadAttention",
+        "dot-product attention": "nn.functional.scaled_dot_product_attention",
         "simple recurrent": "nn.RNN",
         "LSTM": "nn.LSTM",
         "GRU": "nn.GRU",
@@ -46,6 +49,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "average pooling": "AveragePooling",
         "dropout": "Dropout",
         "attention": "MultiHeadAttention",
+        "dot-product attention": "Attention",
         "simple recurrent": "SimpleRNN",
     },
     "jax": {
@@ -57,6 +61,8 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "dense": "nn.Dense",
         "convolution": "nn.Conv",
         "dropout": "nn.Dropout",
+        "attention": "nn.MultiHeadDotProductAttention",
+        "dot-product attention": "jax.nn.dot_product_attention",
     },
 }
 """What each framework calls a kind of layer."""
@@ -161,6 +167,8 @@ def layer_line(framework: str, fit: Fit, setting: str, other: Fit, layers: Seque
         return f"{where}: {_statistics(framework, value == BATCH)}"
     if setting == "dropping":
         return _dropping(framework, float(other.settings.get("rate", 0.0)), where)
+    if setting in ("scale", "mask") and fit.variant.name.endswith("attention"):
+        return _attending(framework, fit, setting, value, where)
     if setting == "compute_dtype":
         return f"{_precision(framework, str(value))}, for {where}"
     if setting == "kind":
@@ -197,6 +205,17 @@ def _statistics(framework: str, of_batch: bool) -> str:
     if framework == "jax":
         return f"use_running_average={not of_batch} while training"
     return f"training={of_batch} while training"
+
+
+def _attending(framework: str, fit: Fit, setting: str, value: Any, where: str) -> str:
+    """How an attention is scaled or masked."""
+    made = _layer(framework, fit.variant.name)
+    if setting == "mask":
+        argument = "use_causal_mask" if framework in HOMES else "is_causal"
+        return f"{made}(…, {argument}={value == CAUSAL}) in {where}"
+    if framework in ("torch", "jax") and fit.variant.name == "dot-product attention":
+        return f"{made}(…, scale={shown(value)}) in {where}"
+    return f"queries times keys scaled by {shown(value)} before the softmax in {where}"
 
 
 def _precision(framework: str, dtype: str) -> str:
@@ -254,6 +273,8 @@ def layer_cause(
     )
     component, name = COMPONENTS.get(setting, ("forward", setting))
     values = (left, right)
+    if setting == "mask":
+        values = (left if left == CAUSAL else None, right if right == CAUSAL else None)
     if component == "mode":
         values = (left == BATCH, right == BATCH) if setting == "statistics" else (left > 0, right > 0)
     return Cause(component, name, *values, True, both_ways(*lines))

@@ -1,4 +1,4 @@
-"""Attention of a sequence to itself: Vaswani et al. 2017; torch/nn/functional.py; keras/src/layers/attention."""
+"""Attention, of a sequence to itself or of queries to keys and values: Vaswani et al. 2017; torch/nn/functional.py; keras/src/layers/attention."""
 
 from __future__ import annotations
 
@@ -20,20 +20,42 @@ BY_HEAD, BY_WIDTH, NOT_SCALED = "1 / sqrt(size of a head)", "1 / sqrt(size of al
 
 def attend(example: Example, tensors: Tensors, s: Settings) -> Array:
     """Project to queries, keys and values, attend with several heads, and project back."""
-    query, key, value = (_heads(example.x, tensors, part, s["heads"]) for part in ("query", "key", "value"))
-    scores = query @ np.swapaxes(key, -1, -2) * _scale(query.shape[-1], s)
-    length = scores.shape[-1]
+    query, key, value = (_projected(example.x, tensors, part) for part in ("query", "key", "value"))
+    made = _attended(query, key, value, s, _scale(query.shape[-1] // s["heads"], s))
+    return np.asarray(made @ tensors["kernel output"] + tensors.get("bias output", np.zeros(1)))
+
+
+def dot_product(example: Example, tensors: Tensors, s: Settings) -> Array:
+    """Queries, keys and values are given as they are; what is made of them may be projected."""
+    parts = _parts(example)
+    made = _attended(*(parts[number] for number in s["inputs"]), s, s["scale"])
+    return np.asarray(made @ tensors["kernel"] + tensors.get("bias", np.zeros(1)) if tensors else made)
+
+
+def _attended(query: Array, key: Array, value: Array, s: Settings, scale: float) -> Array:
+    """All heads' values, weighted by the softmax of the products of queries and keys."""
+    query, key, value = (_heads(part, s["heads"]) for part in (query, key, value))
+    scores = query @ np.swapaxes(key, -1, -2) * scale
     if s["mask"] == "causal":
-        scores = np.where(np.tri(length, dtype=bool), scores, -np.inf)
+        scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf)
     made = np.swapaxes(softmax(scores, axis=-1) @ value, 1, 2)
-    made = made.reshape(*made.shape[:2], -1) @ tensors["kernel output"]
-    return np.asarray(made + tensors.get("bias output", np.zeros(1)))
+    return made.reshape(*made.shape[:2], -1)
 
 
-def _heads(x: Array, tensors: Tensors, part: str, heads: int) -> Array:
-    """A projection (rows, heads, time, size of a head)."""
-    made = x @ tensors[f"kernel {part}"] + tensors.get(f"bias {part}", np.zeros(1))
-    return np.swapaxes(made.reshape(*made.shape[:2], heads, -1), 1, 2)
+def _projected(x: Array, tensors: Tensors, part: str) -> Array:
+    return np.asarray(x @ tensors[f"kernel {part}"] + tensors.get(f"bias {part}", np.zeros(1)))
+
+
+def _heads(x: Array, heads: int) -> Array:
+    """(rows, time, width) as (rows, heads, time, size of a head)."""
+    return np.swapaxes(x.reshape(*x.shape[:2], heads, -1), 1, 2)
+
+
+def _parts(example: Example) -> list[Array]:
+    """What may be queries, keys or values: (rows, time, width) each, and thirds of those that may be all of them at once."""
+    whole = [one.reshape(*one.shape[:2], -1) for one in (example.x, *example.others) if one.ndim in (3, 4)]
+    fused = [one for one in whole if one.shape[-1] % 3 == 0]
+    return [*whole, *(third for one in fused for third in np.split(one, 3, axis=-1))]
 
 
 def _scale(size: int, s: Settings) -> float:
@@ -55,3 +77,25 @@ def variants(example: Example, layers: Sequence[str]) -> Iterator[Variant]:
             counts = [heads for heads in range(1, kernel.shape[1] + 1) if kernel.shape[1] % heads == 0]
             for heads, mask, scale in product(counts, ("none", "causal"), (BY_HEAD, BY_WIDTH, NOT_SCALED)):
                 yield variant("attention", attend, layer, {"heads": heads, "mask": mask, "scale": scale})
+
+
+def dot_products(example: Example, layers: Sequence[str]) -> Iterator[Variant]:
+    """Every attention of what is given as it is, alone or with a projection behind it."""
+    if example.y.ndim not in (3, 4):
+        return
+    parts, width = _parts(example), int(np.prod(example.y.shape[2:]))
+    for inputs in product(range(len(parts)), repeat=3):
+        query, key, value = (parts[number] for number in inputs)
+        if query.shape[-1] == key.shape[-1] and key.shape[1] == value.shape[1] and query.shape[1] == example.y.shape[1]:
+            for layer in _projections(example, layers, value.shape[-1], width):
+                counts = [n for n in range(1, query.shape[-1] + 1) if query.shape[-1] % n == value.shape[-1] % n == 0]
+                for heads, mask in product(counts, ("none", "causal")):
+                    choices = {"heads": heads, "mask": mask, "inputs": inputs}
+                    scale = {"scale": (query.shape[-1] // heads) ** -0.5}
+                    yield variant("dot-product attention", dot_product, layer, choices, scale)
+
+
+def _projections(example: Example, layers: Sequence[str], made: int, wanted: int) -> list[str]:
+    """The layers that may stand behind it, none first."""
+    kernels = {layer: example.layers[layer].get("kernel", np.zeros(0)) for layer in layers}
+    return [""] * (made == wanted) + [layer for layer, kernel in kernels.items() if kernel.shape == (made, wanted)]

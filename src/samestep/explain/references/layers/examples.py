@@ -20,12 +20,14 @@ Tensors = Mapping[str, Array]
 class Example:
     """One pass through a layer: its input and output, float64 with rows first, and the tensors of all layers by layer.
 
+    others: tensors that it may have been given besides.
     Of the output a reference may only use the shape and, for dropout, which elements are zero.
     """
 
     x: Array
     y: Array
     layers: Mapping[str, Tensors]
+    others: Sequence[Array] = ()
 
 
 Examples = Sequence[Example]

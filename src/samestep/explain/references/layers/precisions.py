@@ -64,4 +64,5 @@ def _rounded(example: Example, dtype: str) -> Example:
         layer: {name: rounded(array, dtype) for name, array in tensors.items()}
         for layer, tensors in example.layers.items()
     }
-    return Example(rounded(example.x, dtype), example.y, layers)
+    others = [rounded(other, dtype) for other in example.others]
+    return Example(rounded(example.x, dtype), example.y, layers, others)
