@@ -42,6 +42,8 @@ FAR = 1e6
 """So many floors away, refining is hopeless, but of activations."""
 POINTS = 3000
 """Elements of each example by which functions of one number are told apart."""
+ROWS = 2
+"""So many rows of each example are looked at first, where many variants are to be told apart."""
 HALF_UNITS = 2.0
 """What computes in half precision is nearer than so many of its spacings to what rounded inputs and tensors give."""
 STEEP = 50.0
@@ -65,8 +67,10 @@ def fits_as_well(found: Fit, evidence: Evidence) -> bool:
 
 
 def identify_joint(evidence: Evidence, names: Names) -> list[Fit]:
-    """Layers of several inputs that reproduce what was seen."""
-    return search(attention.dot_products(evidence.given[0], names), evidence)
+    """Layers that may be given several tensors and reproduce what was seen; looked for in a few rows."""
+    few = _few_rows(evidence)
+    found = search(attention.dot_products(few.given[0], names), few, common={"scale": (1.0,)})
+    return [one for one in found if fits_as_well(one, evidence)]
 
 
 def in_half_precision(full: Sequence[Fit], evidence: Evidence) -> list[Fit]:
@@ -89,18 +93,26 @@ def _is_half(half: Fit, dtype: str, evidence: Evidence) -> bool:
     return all(precisions.units(*rows, dtype) < HALF_UNITS for rows in zip(evidence.seen, said, strict=True))
 
 
-def search(variants: Iterable[Variant], evidence: Evidence, refined: int = REFINED, limit: float = FAR) -> list[Fit]:
+def search(
+    variants: Iterable[Variant],
+    evidence: Evidence,
+    refined: int = REFINED,
+    limit: float = FAR,
+    common: Mapping[str, Sequence[float]] = COMMON,
+) -> list[Fit]:
     """The variants that reproduce what was seen, with usual numbers if some do, else with numbers near the best of them."""
-    tried = [one for variant in variants for one in _started(variant, _first(evidence))]
+    tried = [one for variant in variants for one in _started(variant, _first(evidence), common)]
     near = [one for one in tried if one[0] < floor.ROUNDING and _times(one[1], evidence, one[2]) < floor.ROUNDING]
     far = sorted((one for one in tried if one[2] and one[0] < limit), key=lambda one: one[0])[:refined]
     found = [fit(variant, evidence, numbers) for _, variant, numbers in near or far]
     return [one for one in found if one is not None]
 
 
-def _started(variant: Variant, first: Evidence) -> list[tuple[float, Variant, dict[str, float]]]:
+def _started(
+    variant: Variant, first: Evidence, common: Mapping[str, Sequence[float]]
+) -> list[tuple[float, Variant, dict[str, float]]]:
     """How near the variant comes to the first example with the best of usual numbers, and these; if it comes near at all."""
-    choices = [dict.fromkeys((usual, *COMMON.get(name, ()))) for name, usual in variant.numbers.items()]
+    choices = [dict.fromkeys((usual, *common.get(name, ()))) for name, usual in variant.numbers.items()]
     starts = [dict(zip(variant.numbers, values, strict=True)) for values in product(*choices)]
     tried = [(_times(variant, first, numbers), numbers) for numbers in starts]
     times, best = min(tried, key=lambda one: one[0])
@@ -229,13 +241,27 @@ def _rest(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
         pooling.poolings(first),
         pooling.reductions(first),
         attention.variants(first, names),
-        attention.dot_products(first, names),
         rearranging.rearrangements(first),
         rearranging.paddings(first),
         rearranging.resizings(first),
     )
     scaled = search(rearranging.embeddings(first, names), evidence, limit=1e9)
-    return scaled or next((found for family in families if (found := search(family, evidence))), [])
+    found = scaled or next((found for family in families if (found := search(family, evidence))), [])
+    return found or identify_joint(evidence, names)
+
+
+def _few_rows(evidence: Evidence) -> Evidence:
+    """The same of some of the rows, for layers that treat each by itself."""
+    shape = (len(evidence.given), *evidence.given[0].y.shape)
+
+    def few(array: Array) -> Array:
+        return array.reshape(shape)[:, :ROWS].reshape(len(array), -1)
+
+    given = tuple(
+        Example(one.x[:ROWS], one.y[:ROWS], one.layers, [other[:ROWS] for other in one.others])
+        for one in evidence.given
+    )
+    return Evidence(given, few(evidence.seen), [few(sibling) for sibling in evidence.siblings])
 
 
 def _at_points(evidence: Evidence) -> Evidence:

@@ -1,9 +1,12 @@
-"""Attention, of a sequence to itself or of queries to keys and values: Vaswani et al. 2017; torch/nn/functional.py; keras/src/layers/attention."""
+"""Attention, of a sequence to itself or of queries to keys and values.
+
+Vaswani et al. 2017; torch/nn/functional.py; keras/src/layers/attention; jax/_src/nn/functions.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -52,16 +55,9 @@ def _heads(x: Array, heads: int) -> Array:
 
 
 def _parts(example: Example) -> list[Array]:
-    """What may be queries, keys or values: (rows, time, width) each, and thirds of those that may be all of them at once."""
+    """What may be queries, keys or values: (rows, time, width) each, the thirds of the first one behind the others."""
     whole = [one.reshape(*one.shape[:2], -1) for one in (example.x, *example.others) if one.ndim in (3, 4)]
-    fused = [one for one in whole if one.shape[-1] % 3 == 0]
-    return [*whole, *(third for one in fused for third in np.split(one, 3, axis=-1))]
-
-
-def _scale(size: int, s: Settings) -> float:
-    if s["scale"] == BY_HEAD:
-        return float(size**-0.5)
-    return float((size * s["heads"]) ** -0.5) if s["scale"] == BY_WIDTH else 1.0
+    return [*whole, *np.split(whole[0], 3, axis=-1)] if whole and whole[0].shape[-1] % 3 == 0 else whole
 
 
 def variants(example: Example, layers: Sequence[str]) -> Iterator[Variant]:
@@ -81,18 +77,25 @@ def variants(example: Example, layers: Sequence[str]) -> Iterator[Variant]:
 
 def dot_products(example: Example, layers: Sequence[str]) -> Iterator[Variant]:
     """Every attention of what is given as it is, alone or with a projection behind it."""
-    if example.y.ndim not in (3, 4):
-        return
-    parts, width = _parts(example), int(np.prod(example.y.shape[2:]))
-    for inputs in product(range(len(parts)), repeat=3):
+    y, parts = example.y, _parts(example)
+    for inputs in _inputs(len(parts), 1 + len(example.others)) if y.ndim in (3, 4) else ():
         query, key, value = (parts[number] for number in inputs)
-        if query.shape[-1] == key.shape[-1] and key.shape[1] == value.shape[1] and query.shape[1] == example.y.shape[1]:
-            for layer in _projections(example, layers, value.shape[-1], width):
+        if query.shape[-1] == key.shape[-1] and key.shape[1] == value.shape[1] and query.shape[1] == y.shape[1]:
+            for layer in _projections(example, layers, value.shape[-1], int(np.prod(y.shape[2:]))):
                 counts = [n for n in range(1, query.shape[-1] + 1) if query.shape[-1] % n == value.shape[-1] % n == 0]
                 for heads, mask in product(counts, ("none", "causal")):
                     choices = {"heads": heads, "mask": mask, "inputs": inputs}
                     scale = {"scale": (query.shape[-1] // heads) ** -0.5}
                     yield variant("dot-product attention", dot_product, layer, choices, scale)
+
+
+def _inputs(count: int, whole: int) -> Iterator[tuple[int, ...]]:
+    """Which parts are query, key and value: thirds in their order, one for all, one for keys and values, or three."""
+    if count == whole + 3:
+        yield whole, whole + 1, whole + 2
+    yield from ((one, one, one) for one in range(whole))
+    yield from ((one, other, other) for one, other in permutations(range(whole), 2))
+    yield from permutations(range(whole), 3)
 
 
 def _projections(example: Example, layers: Sequence[str], made: int, wanted: int) -> list[str]:
