@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -27,6 +28,8 @@ INPUTS = 5
 """So many of the last tensors on which both sides agree are tried as a layer's input."""
 BESIDE = 4
 """So many of them are tried together, as what one layer is given."""
+STEPS = 4
+"""What is called so many times is called at each step of a sequence."""
 SECONDS = 20.0
 """After this time no further layer is looked at."""
 DOUBTFUL = ("activation", "kind", "scale", "offset")
@@ -63,13 +66,14 @@ def explain_forward(case: Case, worst: Comparison) -> Explanation:
     """The settings in which layers differ, in inference mode and then in training mode."""
     until = time.monotonic() + SECONDS
     found: list[Found] = []
-    ruled_out = "no layer differs in the states that were tried"
+    failures: list[str] = []
     for training in (False, True):
         told, failed = _explain_mode(case, watch(case, training), until)
-        found, ruled_out = found + told, failed or ruled_out
+        found, failures = found + told, [*failures, failed]
     causes = tuple(
         _cause(case, [one for one in found if one.key == key]) for key in dict.fromkeys(f.key for f in found)
     )
+    ruled_out = next(filter(None, failures), "no layer differs in the states that were tried")
     return Explanation(causes, "" if causes else ruled_out)
 
 
@@ -111,7 +115,7 @@ def _first_difference(
 
 def _counterparts(moment: Moment, agreed: Sequence[Pair], first: Pair) -> list[Pair]:
     """Pairs that may be the first layer: of one name, then as found, then with others of its size on either side."""
-    lefts, rights = (_alone(moment, agreed, side) for side in (0, 1))
+    lefts, rights = (_without_steps(_alone(moment, agreed, side)) for side in (0, 1))
     pairs = [(key, key) for key in (first.left, first.right) if key in lefts and key in rights]
     pairs += [(first.left, first.right)] if first.left in lefts and first.right in rights else []
     pairs += [(key, key) for key in lefts[:1] if key in rights] + [
@@ -129,6 +133,12 @@ def _alone(moment: Moment, agreed: Sequence[Pair], side: int) -> list[str]:
     known = [seen[pair.key(side)] for pair in agreed]
     behind = _behind(keys, max((pair.key(side) for pair in agreed), key=keys.index)) if agreed else keys
     return [key for key in behind if not any(np.array_equal(seen[key], one) for one in known)]
+
+
+def _without_steps(keys: Sequence[str]) -> list[str]:
+    """The tensors without those of what is called again and again, such as a cell at each step in time."""
+    calls = Counter(key.partition("#")[0] for key in keys)
+    return [key for key in keys if calls[key.partition("#")[0]] < STEPS]
 
 
 def _settled(found: Sequence[Found], pair: Pair) -> bool:
@@ -198,10 +208,11 @@ def _agreed(moment: Moment, before: Pair) -> list[Pair]:
     found = twins.find(moment.left.seen, moment.right.seen, apart, floor.ROUNDING)
     places = [{key: place for place, key in enumerate(moment.side(side).seen)} for side in (0, 1)]
     gaps = [(places[0][before.left] - places[0][t.left], places[1][before.right] - places[1][t.right]) for t in found]
+    once = [set(_without_steps(list(moment.side(side).seen))) for side in (0, 1)]
     earlier = [
         Pair(twin.left, twin.right, twin.view)
         for twin, gap in zip(found, gaps, strict=True)
-        if min(gap) >= 0 < max(gap)
+        if min(gap) >= 0 < max(gap) and twin.left in once[0] and twin.right in once[1]
     ]
     return sorted(earlier, key=lambda pair: -places[1][pair.right])
 

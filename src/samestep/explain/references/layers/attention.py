@@ -60,6 +60,12 @@ def _parts(example: Example) -> list[Array]:
     return [*whole, *np.split(whole[0], 3, axis=-1)] if whole and whole[0].shape[-1] % 3 == 0 else whole
 
 
+def _scale(size: int, s: Settings) -> float:
+    if s["scale"] == BY_HEAD:
+        return float(size**-0.5)
+    return float((size * s["heads"]) ** -0.5) if s["scale"] == BY_WIDTH else 1.0
+
+
 def variants(example: Example, layers: Sequence[str]) -> Iterator[Variant]:
     """Every attention whose projections fit."""
     if example.x.ndim != 3:
