@@ -165,6 +165,20 @@ SEQUENCES = [
     (nn.LSTM(4, 5, batch_first=True), {"recurrent_activation": "sigmoid", "forget_bias": 0.0}),
     (nn.GRU(4, 5, batch_first=True), {"reset_after": True}),
     (nn.RNN(4, 5, batch_first=True, nonlinearity="relu"), {"activation": "relu"}),
+    (nn.LSTM(4, 5, 2, batch_first=True), {"recurrent_activation": "sigmoid", "stacked": 2, "both_ways": False}),
+    (nn.GRU(4, 3, 2, batch_first=True, bidirectional=True), {"reset_after": True, "stacked": 2, "both_ways": True}),
+    (
+        nn.Sequential(nn.GRU(4, 3, batch_first=True, bidirectional=True), Call(lambda made: (made[0][:, -1],))),
+        {"both_ways": True, "backward_output": "of the last token"},
+    ),
+    (
+        Call(lambda x: functional.scaled_dot_product_attention(x, x, x, is_causal=True)),
+        {"heads": 1, "scale": 0.5, "mask": "causal"},
+    ),
+    (
+        Call(lambda x: functional.scaled_dot_product_attention(x, x, x, scale=0.3)),
+        {"heads": 1, "scale": 0.3, "mask": "none"},
+    ),
     (Attention(4, 2, batch_first=True), {"heads": 2, "mask": "none"}),
     (Causal(4, 4, batch_first=True), {"heads": 4, "mask": "causal"}),
 ]
@@ -225,7 +239,7 @@ def test_any_shapes_can_be_asked_about(seed):
     module = nn.ModuleList([nn.Conv2d(2, 3, 3), nn.Linear(3, 2), nn.GRU(2, 3), nn.LSTM(2, 2), nn.BatchNorm1d(3)])
     module.extend([nn.Embedding(5, 3), nn.MultiheadAttention(2, 1), nn.LayerNorm((2, 3)), nn.ConvTranspose1d(2, 3, 2)])
     layers = layers_of(module)
-    for _ in range(12):
+    for _ in range(6):
         shapes = [(2, *rng.integers(1, 5, rng.integers(0, 5))) for _ in range(2)]
         seen = rng.normal(size=(3, int(np.prod(shapes[1]))))
         examples = tuple(Example(rng.normal(size=shapes[0]), one.reshape(shapes[1]), layers) for one in seen)

@@ -69,7 +69,7 @@ def fits_as_well(found: Fit, evidence: Evidence) -> bool:
 def identify_joint(evidence: Evidence, names: Names) -> list[Fit]:
     """Layers that may be given several tensors and reproduce what was seen; looked for in a few rows."""
     few = _few_rows(evidence)
-    found = search(attention.dot_products(few.given[0], names), few, common={"scale": (1.0,)})
+    found = search(attention.dot_products(few.given[0], names), few, refined=8, limit=1e9, common={"scale": (1.0,)})
     return [one for one in found if fits_as_well(one, evidence)]
 
 
@@ -228,7 +228,7 @@ def _dropout(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
 def _recurrent(evidence: Evidence, training: bool, names: Names) -> list[Fit]:
     """A recurrent layer, its gates in another order only if no usual one fits."""
     variants = list(recurrent.variants(evidence.given[0], names))
-    found = search(variants, evidence)
+    found = search(variants, evidence) or search(recurrent.stacks(evidence.given[0], names), evidence)
     usual = {"activation": "tanh", "recurrent_activation": "sigmoid", "go_backwards": False}
     gated = [one for one in variants if usual.items() <= one.choices.items()]
     return found or search([other for one in gated for other in recurrent.other_orders(one)], evidence)

@@ -54,9 +54,14 @@ def _heads(x: Array, heads: int) -> Array:
     return np.swapaxes(x.reshape(*x.shape[:2], heads, -1), 1, 2)
 
 
+def _whole(example: Example) -> list[Array]:
+    """What is given, (rows, time, width) each."""
+    return [one.reshape(*one.shape[:2], -1) for one in (example.x, *example.others) if one.ndim in (3, 4)]
+
+
 def _parts(example: Example) -> list[Array]:
-    """What may be queries, keys or values: (rows, time, width) each, the thirds of the first one behind the others."""
-    whole = [one.reshape(*one.shape[:2], -1) for one in (example.x, *example.others) if one.ndim in (3, 4)]
+    """What may be queries, keys or values; behind what is given the thirds of the first."""
+    whole = _whole(example)
     return [*whole, *np.split(whole[0], 3, axis=-1)] if whole and whole[0].shape[-1] % 3 == 0 else whole
 
 
@@ -84,7 +89,7 @@ def variants(example: Example, layers: Sequence[str]) -> Iterator[Variant]:
 def dot_products(example: Example, layers: Sequence[str]) -> Iterator[Variant]:
     """Every attention of what is given as it is, alone or with a projection behind it."""
     y, parts = example.y, _parts(example)
-    for inputs in _inputs(len(parts), 1 + len(example.others)) if y.ndim in (3, 4) else ():
+    for inputs in _inputs(len(parts), len(_whole(example))) if y.ndim in (3, 4) else ():
         query, key, value = (parts[number] for number in inputs)
         if query.shape[-1] == key.shape[-1] and key.shape[1] == value.shape[1] and query.shape[1] == y.shape[1]:
             for layer in _projections(example, layers, value.shape[-1], int(np.prod(y.shape[2:]))):

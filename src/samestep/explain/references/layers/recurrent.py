@@ -29,6 +29,10 @@ ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
     "sigmoid": expit,
     "none": lambda x: x,
 }
+FIRST, LAST = "of the first token", "of the last token"
+"""Where the last output of a layer that reads backwards is taken."""
+Stack = tuple[tuple[str, ...], ...]
+"""Levels of layers, each of one that reads forwards and perhaps one that reads backwards."""
 Cell = Callable[[Array, tuple[Array, Array], Tensors, Settings], tuple[Array, Array]]
 """The next (hidden, cell) states from one step's input and the states before."""
 
@@ -83,14 +87,33 @@ CELLS: Mapping[str, tuple[Cell, str]] = {
 
 def run(cell: Cell, example: Example, tensors: Tensors, s: Settings) -> Array:
     """All hidden states, or the last one, of rows (rows, time, features)."""
-    x = np.flip(example.x, 1) if s["go_backwards"] else example.x
+    hidden = _hidden(cell, np.flip(example.x, 1) if s["go_backwards"] else example.x, tensors, s)
+    return hidden if example.y.ndim == 3 else hidden[:, -1]
+
+
+def _hidden(cell: Cell, x: Array, tensors: Tensors, s: Settings) -> Array:
+    """The hidden states (rows, time, units) of a layer that reads x forwards."""
     name = next(name for name in tensors if name.startswith("recurrent") and not name.startswith("recurrent_bias"))
     state = (np.zeros((len(x), tensors[name].shape[0])),) * 2
     hidden = []
     for step in range(x.shape[1]):
         state = cell(x[:, step], state, tensors, s)
         hidden.append(state[0])
-    return np.stack(hidden, 1) if example.y.ndim == 3 else hidden[-1]
+    return np.stack(hidden, 1)
+
+
+def run_stack(cell: Cell, example: Example, stack: Stack, s: Settings) -> Array:
+    """Levels of layers, each of which reads what the one below gives, forwards or both ways, side by side."""
+    x = example.x
+    for level in stack:
+        forwards, *back = (example.layers[layer] for layer in level)
+        backwards = [np.flip(_hidden(cell, np.flip(x, 1), tensors, s), 1) for tensors in back]
+        x = np.concatenate([_hidden(cell, x, forwards, s), *backwards], -1)
+    if example.y.ndim == 3:
+        return x
+    units = x.shape[-1] // len(stack[-1])
+    last = 0 if s.get("backward_output") == FIRST else -1
+    return np.concatenate([x[:, -1, :units], x[:, last, units:]], -1)
 
 
 def variants(example: Example, layers: Sequence[str]) -> Iterator[Variant]:
@@ -109,6 +132,42 @@ def variants(example: Example, layers: Sequence[str]) -> Iterator[Variant]:
             ):
                 for choices in _choices(name, gates):
                     yield variant(name, _running(cell), layer, choices)
+
+
+def stacks(example: Example, layers: Sequence[str]) -> Iterator[Variant]:
+    """Every stack of recurrent layers, or one that reads both ways, whose tensors fit."""
+    if example.x.ndim != 3:
+        return
+    for name, (cell, gates) in CELLS.items():
+        kernel = f"kernel {gates[0]}" if gates else "kernel"
+        shapes = {
+            layer: tensors[kernel].shape
+            for layer, tensors in example.layers.items()
+            if layer in layers and kernel in tensors and any(part.startswith("recurrent") for part in tensors)
+        }
+        for stack in _stacks(shapes, example.x.shape[-1], example.y.shape[-1]) if len(shapes) > 1 else ():
+            both_ways = len(stack[-1]) > 1 and example.y.ndim == 2
+            for choices, last in product(_choices(name, gates), (FIRST, LAST) if both_ways else (None,)):
+                if not choices["go_backwards"]:
+                    full = {**choices, "backward_output": last, "stacked": len(stack), "both_ways": len(stack[-1]) > 1}
+                    yield variant(name, _stacking(cell, stack), "", full)
+
+
+def _stacks(shapes: Mapping[str, tuple[int, ...]], width: int, wanted: int) -> Iterator[Stack]:
+    """Levels of one layer, or of two neighbours of one shape, from this width to the wanted one, in the layers' order."""
+    names = list(shapes)
+    for place, name in enumerate(names):
+        for level in ((name,), tuple(names[place : place + 2])):
+            if {shapes[layer] for layer in level} == {(width, shapes[name][1])}:
+                made = len(level) * shapes[name][1]
+                rest = {one: shapes[one] for one in names[place + len(level) :]}
+                if made == wanted:
+                    yield (level,)
+                yield from ((level, *above) for above in _stacks(rest, made, wanted))
+
+
+def _stacking(cell: Cell, stack: Stack) -> Any:
+    return lambda example, tensors, s: run_stack(cell, example, stack, s)
 
 
 def _running(cell: Cell) -> Any:
