@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import ks_2samp
+from scipy.stats import chi2, ks_2samp
 
 from samestep.matching import floor
 from samestep.matching.judging import Comparison, Judged, judge, worst_element
@@ -18,7 +19,7 @@ Array = NDArray[Any]
 UNRELATED = 0.5
 """Weights this far apart, relative to their spread, are draws of their own and not the same draw altered."""
 SIGNIFICANCE = 1e-4
-"""Below this p-value, over all tensors together, two draws are of different distributions."""
+"""Below this p-value, over all tensors together, two draws are of different distributions, or too near to be two draws."""
 
 
 def compare_initial(sides: Sides, left: State, right: State, own_init: bool) -> Judged:
@@ -27,8 +28,9 @@ def compare_initial(sides: Sides, left: State, right: State, own_init: bool) -> 
     Constants are one draw: a slot that starts from another value is a difference.
     """
     comparisons, unrelated = [], []
-    for name, one, other_name, other in _twins(sides, left, right):
-        if _unrelated(one, other, name in sides.parameters.right_names):
+    twins = list(_twins(sides, left, right))
+    for name, one, other_name, other in twins:
+        if _unrelated(one, other, SIGNIFICANCE / len(twins) if name in sides.parameters.right_names else 1.0):
             unrelated.append((name, one, other))
         else:
             times = floor.times_floor(one, [], other)
@@ -45,16 +47,21 @@ def _twins(sides: Sides, left: State, right: State) -> Iterator[tuple[str, Array
             yield name.replace("|", " of "), left[group][name], sides.right_name(name), value
 
 
-def _unrelated(one: Array, other: Array, parameter: bool) -> bool:
+def _unrelated(one: Array, other: Array, level: float) -> bool:
+    """Whether these are two draws: a few elements may be near each other by chance, as long as its probability is the level."""
     if np.array_equal(one, other):
         return False
-    if parameter and one.size == 1:
-        return True  # one element cannot be told a draw from a constant
+    if level < 1.0 and one.size == 1:
+        return True  # one element of a parameter cannot be told a draw from a constant
     if not _drawn(one) and not _drawn(other):
         return False
-    spread = float(np.std(one.astype(np.float64)))
-    gap = float(np.sqrt(np.mean((one.astype(np.float64) - other) ** 2)))
-    return gap > UNRELATED * spread if spread > 0 else bool(np.std(other.astype(np.float64)) > 0)
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    spread, gap = float(np.std(one)), float(np.sqrt(np.mean((one - other) ** 2)))
+    if spread == 0:
+        return bool(np.std(other) > 0)
+    # the difference of two normal draws has twice their variance
+    by_chance = chi2.cdf(one.size * gap**2 / (np.var(one, ddof=1) + np.var(other, ddof=1)), one.size)
+    return gap > UNRELATED * spread or bool(by_chance > level)
 
 
 def _drawn(array: Array) -> bool:
@@ -64,7 +71,7 @@ def _drawn(array: Array) -> bool:
 
 def _judge_draws(unrelated: list[tuple[str, Array, Array]], own_init: bool) -> Judged:
     level = SIGNIFICANCE / len(unrelated)
-    tests = [(name, ks_2samp(one.ravel(), other.ravel()).pvalue, one, other) for name, one, other in unrelated]
+    tests = [(name, _p_value(one, other), one, other) for name, one, other in unrelated]
     odd = [(name, one, other) for name, p_value, one, other in tests if p_value < level]
     if odd:
         name, one, other = odd[0]
@@ -75,3 +82,10 @@ def _judge_draws(unrelated: list[tuple[str, Array, Array]], own_init: bool) -> J
     else:
         note = "each side's own draw, of one distribution" + ("" if own_init else "; left's copied to the right")
     return Judged(Stage("init", "rounding" if own_init else "identical", None, unrelated[0][0], 0, note))
+
+
+def _p_value(one: Array, other: Array) -> float:
+    """How probable two draws at least as far apart in distribution are."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of few elements its exact formula may fail, where p is near 1
+        return float(ks_2samp(one.ravel(), other.ravel()).pvalue)
