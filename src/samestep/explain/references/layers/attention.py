@@ -31,7 +31,8 @@ def attend(example: Example, tensors: Tensors, s: Settings) -> Array:
 def dot_product(example: Example, tensors: Tensors, s: Settings) -> Array:
     """Queries, keys and values are given as they are; what is made of them may be projected."""
     parts = _parts(example)
-    made = _attended(*(parts[number] for number in s["inputs"]), s, s["scale"])
+    query, key, value = (parts[number] for number in s["inputs"])
+    made = _attended(query, key, value, s, s["scale"])
     return np.asarray(made @ tensors["kernel"] + tensors.get("bias", np.zeros(1)) if tensors else made)
 
 
@@ -40,9 +41,9 @@ def _attended(query: Array, key: Array, value: Array, s: Settings, scale: float)
     query, key, value = (_heads(part, s["heads"]) for part in (query, key, value))
     scores = query @ np.swapaxes(key, -1, -2) * scale
     if s["mask"] == "causal":
-        scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf)
+        scores = np.where(np.tri(*scores.shape[-2:]) > 0, scores, -np.inf)
     made = np.swapaxes(softmax(scores, axis=-1) @ value, 1, 2)
-    return made.reshape(*made.shape[:2], -1)
+    return np.asarray(made.reshape(*made.shape[:2], -1))
 
 
 def _projected(x: Array, tensors: Tensors, part: str) -> Array:
