@@ -275,6 +275,33 @@ class Wave(nn.Module):
         return torch.sin(3 * x) + x.roll(1, -1)
 
 
+class Half(nn.Tanh):
+    def forward(self, x):
+        return torch.tanh(x.bfloat16()).float()
+
+
+class Grid(nn.Tanh):
+    def forward(self, x):
+        return torch.round(torch.tanh(x) * 256) / 256
+
+
+class Attend(nn.Module):
+    def __init__(self, scale=None):
+        super().__init__()
+        self.scale = scale
+        self.query, self.key, self.value = nn.Linear(2, 4), nn.Linear(2, 4), nn.Linear(2, 4)
+
+    def forward(self, x):
+        x = x.reshape(len(x), 4, 2)
+        made = nn.functional.scaled_dot_product_attention(self.query(x), self.key(x), self.value(x), scale=self.scale)
+        return made.flatten(1)
+
+
+def stopped():
+    layer = nn.Dropout(0.5)
+    return program(nn.Sequential(nn.Tanh(), layer), still=[layer])
+
+
 def frozen():
     layer = nn.BatchNorm1d(8)
     return program(nn.Sequential(layer, nn.ReLU()), still=[layer])
@@ -306,6 +333,8 @@ PAIRS = [
     ("nn.BatchNorm1d(8)", "nn.BatchNorm1d(8, momentum=0.01)", {("buffers", "momentum"): (0.9, 0.99)}),
     ("nn.Dropout(0.5)", "nn.Dropout(0.2)", {("forward", "rate"): (0.5, 0.2)}),
     ("nn.Sequential(nn.ReLU(), nn.Dropout(0.5))", "nn.ReLU()", {("mode", "training"): (True, False)}),
+    ("nn.Tanh()", "Half()", {("dtype", "compute_dtype"): ("float32", "bfloat16")}),
+    ("Attend()", "Attend(scale=1.0)", {("forward", "scale"): (0.5, 1.0)}),
 ]
 
 
@@ -330,6 +359,16 @@ def test_a_match_names_the_setting_of_the_layer(kept, program, left, right, expe
 def test_a_frozen_normalization_is_a_matter_of_mode(kept, program):
     result = causes_of(program, "frozen()", "program(nn.Sequential(nn.BatchNorm1d(8), nn.ReLU()))")
     assert [(c.component, c.setting, c.left, c.right) for c in result.causes] == [("mode", "training", False, True)]
+
+
+def test_a_dropout_that_does_not_drop_is_a_matter_of_mode(kept, program):
+    result = causes_of(program, "program(nn.Sequential(nn.Tanh(), nn.Dropout(0.5)))", "stopped()")
+    assert [(c.component, c.setting, c.left, c.right) for c in result.causes] == [("mode", "training", True, False)]
+
+
+def test_what_is_rounded_to_multiples_of_one_number_is_no_half_precision(kept, program):
+    result = causes_of(program, "program(nn.Tanh())", "program(Grid())")
+    assert [cause for cause in result.causes if cause.component == "dtype"] == []
 
 
 def test_a_fix_is_a_line_of_the_framework_with_the_layers_it_is_for(kept, program):

@@ -6,6 +6,7 @@ A parameter that one side alone has is the whole difference if both give the sam
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from samestep.explain.case import Case, Explanation
 from samestep.explain.fixes.building import building_cause, dtype_cause
+from samestep.explain.layers import explain_forward
 from samestep.matching import floor
 from samestep.matching.aligning import Alignment, Tensor
 from samestep.matching.judging import Comparison
@@ -26,22 +28,45 @@ def explain_alignment(case: Case, worst: Comparison) -> Explanation:
     """A bias, a scale or a second weight that only one side has, or another precision."""
     parameters, buffers = case.sides.parameters, case.sides.buffers
     if not parameters.complete:
-        cause = _of_left_over(case, parameters)
-        return Explanation((cause,)) if cause else Explanation(ruled_out="parameters of both sides have no twin")
+        causes = _of_left_over(case, parameters, worst)
+        return Explanation(causes) if causes else Explanation(ruled_out="parameters of both sides have no twin")
     if not buffers.complete:
         return Explanation(ruled_out="buffers without a twin")
     return Explanation(tuple(_dtypes(case)))
 
 
-def _of_left_over(case: Case, alignment: Alignment) -> Cause | None:
+def _of_left_over(case: Case, alignment: Alignment, worst: Comparison) -> tuple[Cause, ...]:
+    """What the tensors of one side without a twin are for, or what else differs once they have no effect."""
     over = alignment.left_over, alignment.right_over
     if all(over):
-        return None
+        return _of_layers(case, over, worst)
     side = 0 if over[0] else 1
     for setting, has, lacks, values in _without_effect(case, side, over[side]):
         if _same_outputs(case, side, values):
-            return building_cause(case, setting, side, has, lacks, over[side], True)
-    return building_cause(case, "parameters", side, ", ".join(t.name for t in over[side]), None, over[side], False)
+            return (building_cause(case, setting, side, has, lacks, over[side], True),)
+    unknown = building_cause(case, "parameters", side, ", ".join(t.name for t in over[side]), None, over[side], False)
+    return (*_of_layers(case, over, worst), unknown)
+
+
+def _of_layers(case: Case, over: tuple[tuple[Tensor, ...], ...], worst: Comparison) -> tuple[Cause, ...]:
+    """In which settings layers differ while all biases without a twin are zero, if these are all that has none."""
+    if not all(_is_offset(tensor) for side in over for tensor in side):
+        return ()
+    workers = case.sides.left, case.sides.right
+    starts = _without(case.starts[0], over[0]), _without(case.starts[1], over[1])
+    try:
+        for worker, start in zip(workers, starts, strict=True):
+            worker.ask("state", values=start)
+        return explain_forward(replace(case, starts=starts), worst).causes
+    finally:
+        for worker, start in zip(workers, case.starts, strict=True):
+            worker.ask("state", values=start)
+
+
+def _without(state: State, extra: tuple[Tensor, ...]) -> State:
+    """The state with zeros for these parameters."""
+    zeros = {tensor.name: np.zeros_like(state["parameters"][tensor.name]) for tensor in extra}
+    return {**state, "parameters": {**state["parameters"], **zeros}}
 
 
 def _without_effect(

@@ -69,7 +69,7 @@ def fits_as_well(found: Fit, evidence: Evidence) -> bool:
 def identify_joint(evidence: Evidence, names: Names) -> list[Fit]:
     """Layers that may be given several tensors and reproduce what was seen; looked for in a few rows."""
     few = _few_rows(evidence)
-    found = search(attention.dot_products(few.given[0], names), few, refined=8, limit=1e9, common={"scale": (1.0,)})
+    found = search(attention.dot_products(few.given[0], names), few, refined=4, limit=1e9, common={"scale": (1.0,)})
     return [one for one in found if fits_as_well(one, evidence)]
 
 

@@ -138,11 +138,18 @@ def _moment(case: Case, scale: float | None, number: int, training: bool) -> Mom
 
 
 def spread(case: Case, scale: float) -> State:
-    """The left side's first state with every parameter moved at random and made larger or smaller; moments stay moments."""
+    """The left side's first state with every parameter moved at random and made larger or smaller; moments stay moments.
+
+    Parameters that the right side lacks stay as they are.
+    """
     start, rng = case.starts[0], case.rng
     left, right = (roles_of(side["buffers"]) for side in case.sides.described)
     roles = {**{name: right.get(twin, "") for name, twin in case.sides.buffers.right_names.items()}, **left}
-    moved = {name: scale * (value + _noise(value, rng)) for name, value in start["parameters"].items()}
+    still = {tensor.name for tensor in case.sides.parameters.left_over}
+    moved = {
+        name: value if name in still else scale * (value + _noise(value, rng))
+        for name, value in start["parameters"].items()
+    }
     buffers = {name: _moment_like(value, roles.get(name, ""), scale, rng) for name, value in start["buffers"].items()}
     return {**start, "parameters": _alike(moved, start["parameters"]), "buffers": _alike(buffers, start["buffers"])}
 
