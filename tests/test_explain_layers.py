@@ -9,6 +9,7 @@ from torch.nn import functional
 from samestep.explain.fitting import Evidence
 from samestep.explain.identifying import identify
 from samestep.explain.references.layers.examples import Example
+from samestep.explain.references.layers.precisions import precision_of, rounded
 from samestep.explain.tensors import by_layer
 from samestep.frameworks import _torch_modules
 from samestep.matching import floor, match
@@ -280,11 +281,6 @@ class Half(nn.Tanh):
         return torch.tanh(x.bfloat16()).float()
 
 
-class Grid(nn.Tanh):
-    def forward(self, x):
-        return torch.round(torch.tanh(x) * 256) / 256
-
-
 class Attend(nn.Module):
     def __init__(self, scale=None):
         super().__init__()
@@ -366,9 +362,17 @@ def test_a_dropout_that_does_not_drop_is_a_matter_of_mode(kept, program):
     assert [(c.component, c.setting, c.left, c.right) for c in result.causes] == [("mode", "training", True, False)]
 
 
-def test_what_is_rounded_to_multiples_of_one_number_is_no_half_precision(kept, program):
-    result = causes_of(program, "program(nn.Tanh())", "program(Grid())")
-    assert [cause for cause in result.causes if cause.component == "dtype"] == []
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_a_half_precision_is_known_by_its_numbers(dtype):
+    x = torch.randn(200)
+    half = x.to(getattr(torch, dtype)).double().numpy()
+    assert precision_of(half) == dtype
+    assert precision_of(x.double().numpy()) is None
+    assert np.array_equal(rounded(x.double().numpy(), dtype), half)
+
+
+def test_what_is_rounded_to_multiples_of_one_number_is_no_half_precision():
+    assert precision_of(torch.round(torch.tanh(torch.randn(200)) * 256).double().numpy() / 256) is None
 
 
 def test_a_fix_is_a_line_of_the_framework_with_the_layers_it_is_for(kept, program):
