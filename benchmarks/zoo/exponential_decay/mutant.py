@@ -3,7 +3,7 @@
 from right import build as port
 from torch import optim
 
-EXPECTED = "update"
+EXPECTED = "schedule"
 
 
 def build():
