@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,7 +108,7 @@ def culprit(left: Reaction, right: Reaction) -> Culprit | None:
     left.grow(floor.DRAWS)
     keys = list(left.seen), list(right.seen)
     found = twins.find(left.seen, right.seen, lambda key, array: _quick(left, key, array), floor.ROUNDING)
-    side = _walked(*keys)
+    side = _walked(*keys, found)
     walked, facing = keys[side], keys[1 - side]
     links = {(t.left, t.right)[side]: (t.left, t.right)[1 - side] for t in reversed(found)}  # of equal ones the first
 
@@ -125,13 +125,16 @@ def culprit(left: Reaction, right: Reaction) -> Culprit | None:
     return None
 
 
-def _walked(left: list[str], right: list[str]) -> int:
+def _walked(left: list[str], right: list[str], found: Sequence[twins.Twin]) -> int:
     """The side whose layers are gone through: that of fewer tensors, as the other may only be made of smaller parts.
 
-    Unless the other one has all the same layers and some more, which are then what the side of fewer lacks.
+    Unless the other one has all the same layers, its twins of the same name, and some more: these are what the side of fewer
+    lacks.
     """
     fewer = 0 if len(left) <= len(right) else 1
-    return 1 - fewer if set((left, right)[fewer]) < set((left, right)[1 - fewer]) else fewer
+    lacking = set((left, right)[fewer]) < set((left, right)[1 - fewer])
+    first = {(t.left, t.right)[fewer]: t for t in reversed(found)}  # of equal ones the first
+    return 1 - fewer if lacking and all(t.left == t.right for t in first.values()) else fewer
 
 
 def _given(before: list[str], links: dict[str, str]) -> list[str]:
