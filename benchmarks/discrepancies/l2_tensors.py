@@ -4,8 +4,8 @@ DATA = "vectors"
 STAGE = "loss"
 COMPONENT = "regularizer"
 SETTING = "tensors"
-LEFT = "kernels"
-RIGHT = "all"
+LEFT = ["hidden/kernel", "head/kernel"]
+RIGHT = ["hidden/kernel", "hidden/bias", "head/kernel", "head/bias"]
 SEEN = "https://github.com/miemie2013/miemiedetection/issues/5"
 
 

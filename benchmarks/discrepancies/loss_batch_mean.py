@@ -5,7 +5,7 @@ STAGE = "loss"
 COMPONENT = "loss"
 SETTING = "reduction"
 LEFT = "mean"
-RIGHT = "batch mean"
+RIGHT = "sum / batch size"
 SEEN = "https://github.com/zdebruine/MMVAE/pull/19"
 
 

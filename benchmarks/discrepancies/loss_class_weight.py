@@ -4,7 +4,7 @@ DATA = "vectors"
 STAGE = "loss"
 COMPONENT = "loss"
 SETTING = "class_weight"
-LEFT = [1.0, 2.0, 4.0]
+LEFT = {0: 1.0, 1: 2.0, 2: 4.0}
 RIGHT = None
 SEEN = "https://github.com/MeioJane/CHR/issues/2"
 

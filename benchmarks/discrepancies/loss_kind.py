@@ -4,8 +4,8 @@ DATA = "labels"
 STAGE = "loss"
 COMPONENT = "loss"
 SETTING = "kind"
-LEFT = "binary_crossentropy"
-RIGHT = "categorical_crossentropy"
+LEFT = "binary cross entropy"
+RIGHT = "cross entropy"
 SEEN = "https://github.com/keras-team/keras/issues/2166"
 
 

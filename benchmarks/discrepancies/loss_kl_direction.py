@@ -4,8 +4,8 @@ DATA = "distributions"
 STAGE = "loss"
 COMPONENT = "loss"
 SETTING = "kind"
-LEFT = "kl_divergence"
-RIGHT = "reverse_kl_divergence"
+LEFT = "KL divergence"
+RIGHT = "KL divergence of outputs from targets"
 SEEN = "https://github.com/pytorch/pytorch/issues/57459"
 
 

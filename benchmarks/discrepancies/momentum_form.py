@@ -4,8 +4,8 @@ DATA = "vectors"
 STAGE = "update"
 COMPONENT = "optimizer"
 SETTING = "momentum_form"
-LEFT = "rate inside"
-RIGHT = "rate outside"
+LEFT = "learning rate inside"
+RIGHT = "learning rate outside"
 SEEN = "https://github.com/jax-ml/jax/pull/1528"
 
 

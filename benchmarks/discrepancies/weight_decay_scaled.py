@@ -4,8 +4,8 @@ DATA = "vectors"
 STAGE = "update"
 COMPONENT = "optimizer"
 SETTING = "weight_decay_form"
-LEFT = "scaled by the rate"
-RIGHT = "not scaled by the rate"
+LEFT = "decoupled"
+RIGHT = "decoupled, not scaled by the learning rate"
 SEEN = "https://github.com/leondgarse/Keras_insightface/issues/5"
 
 
