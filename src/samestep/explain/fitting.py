@@ -29,6 +29,8 @@ SIMPLER = 3.0
 """Numbers may be made simpler, or the other side's, as long as no more floors are left than this, or than twice the best."""
 FAR = 1e12
 """A gap that is no number, in units of rounding."""
+MOST = {"epsilon": 1.0, "learning_rate": 1e3, "beta_1": 1 - 1e-6, "beta_2": 1 - 1e-6, "rho": 1 - 1e-6}
+"""Beyond these an algorithm only plays another one: with a huge epsilon and rate Adam is gradient descent."""
 EVALUATIONS = 60
 """Evaluations of a reference that one fit may take; those that converge take a few dozen."""
 
@@ -129,7 +131,10 @@ def fit(variant: Variant, evidence: Evidence, declared: Mapping[str, float]) -> 
 
 def _fitted(variant: Variant, evidence: Evidence, starts: Iterable[Mapping[str, float]]) -> Fit | None:
     """The variant with the first of these numbers that reproduce what was seen, as round as they can be; None if none do."""
-    best = next((dict(numbers) for numbers in starts if _times(variant, evidence, numbers) < floor.ROUNDING), None)
+    plausible = (
+        dict(numbers) for numbers in starts if all(numbers.get(name, 0) <= most for name, most in MOST.items())
+    )
+    best = next((numbers for numbers in plausible if _times(variant, evidence, numbers) < floor.ROUNDING), None)
     if best is None:
         return None
     limit = min(floor.ROUNDING, max(SIMPLER, 2 * _times(variant, evidence, best)))

@@ -85,11 +85,12 @@ def identified(
 ) -> tuple[list[Fit], Evidence]:
     """What reproduces a program's optimizer from the state that training starts in, and what it was seen to do.
 
-    known: settings that another side declares, so that both are looked for among the same algorithms first.
+    known: settings that another side declares, which say where to look first for one that declares none.
     """
     worker.ask("state", values=start)
     declared = {name: entry["value"] for name, entry in worker.ask("settings").items()}
-    return _identified(_Probe(worker, start, batch, rng), declared, {*declared, *known})
+    names = set(declared) if set(declared) - {"learning_rate"} else {*declared, *known}
+    return _identified(_Probe(worker, start, batch, rng), declared, names)
 
 
 def _identified(probe: _Probe, declared: dict[str, float], known: set[str]) -> tuple[list[Fit], Evidence]:
