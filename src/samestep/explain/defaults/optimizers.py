@@ -11,7 +11,7 @@ from samestep.explain.fixes.optimizers import CONSTRUCTORS
 from samestep.explain.updates import identified
 from samestep.worker.parent import Worker
 
-PROGRAMS = "samestep.explain.defaults.programs"
+PROGRAMS = "samestep.experiments.defaults"
 FRAMEWORKS = ("keras", "tf_keras", "tensorflow1", "torch", "jax")
 ALGORITHMS = ("SGD", "Adam", "AdamW", "Adamax", "Nadam", "RMSprop", "Adagrad", "Adadelta", "Lion")
 NAMES: Mapping[str, Mapping[str, str]] = {
