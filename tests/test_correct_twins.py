@@ -48,8 +48,8 @@ def test_from_logits_behind_a_softmax_is_no_difference_because_compiled_keras_ta
 
 
 STAGES = (
-    *("data", "alignment", "init", "forward", "loss", "gradients", "update", "slots", "buffers", "step"),
-    *("schedule", "metrics", "free run"),
+    *("data", "alignment", "init", "forward", "loss", "gradients", "update", "slots", "buffers"),
+    *("schedule", "step", "metrics", "free run"),
 )
 
 
