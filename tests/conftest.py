@@ -82,6 +82,18 @@ def kept(kept_workers, monkeypatch):
 
 
 @pytest.fixture
+def matcher(program, kept):
+    """Writes a file of programs, and returns what matches two of its functions on these rows, with these options."""
+
+    def make(source, rows, **options):
+        path = program(source)
+        match = importlib.import_module("samestep").match
+        return lambda left, right: match(f"{path}:{left}", f"{path}:{right}", data=rows, **options)
+
+    return make
+
+
+@pytest.fixture
 def samestep(tmp_path):
     """Runs the command line in a process of its own."""
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import samestep
 from samestep.explain.data import _told_apart as told_apart
 
 RNG = np.random.default_rng(0)
@@ -80,15 +79,10 @@ def exact(): return program(dtype=torch.float64)
 
 
 @pytest.fixture
-def matched(program, kept):
-    path = program(PROGRAMS)
+def matched(matcher):
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(36, 4)).astype(np.float32), rng.integers(0, 3, 36)
-
-    def match(left, right):
-        return samestep.match(f"{path}:{left}", f"{path}:{right}", data=rows, batch_size=8, epochs=1)
-
-    return match
+    return matcher(PROGRAMS, rows, batch_size=8, epochs=1)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import samestep
 from samestep.explain.references.initial import Rule, fans_of, rules
 
 DRAWS = 20
@@ -86,16 +85,10 @@ def from_one(): return program(init.xavier_uniform_, optimizer=torch.optim.Adagr
 
 
 @pytest.fixture
-def matched(program, kept):
-    path = program(PROGRAMS)
+def matched(matcher):
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(40, 12)).astype(np.float32), rng.integers(0, 3, 40)
-
-    def match(left, right):
-        names = f"{path}:{left}", f"{path}:{right}"
-        return samestep.match(*names, data=rows, batch_size=16, epochs=1, own_init=True)
-
-    return match
+    return matcher(PROGRAMS, rows, batch_size=16, epochs=1, own_init=True)
 
 
 @pytest.mark.parametrize(

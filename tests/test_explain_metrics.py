@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import samestep
 from samestep.explain.references import metrics as references
 from samestep.explain.references.metrics import Metric, metrics
 
@@ -82,15 +81,10 @@ def odd(): return program(lambda o, y: ((o.abs() > 0.3) == (y > 0.5)).float().me
 
 
 @pytest.fixture
-def matched(program, kept):
-    path = program(PROGRAMS)
+def matched(matcher):
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(40, 5)).astype(np.float32), rng.integers(0, 2, (40, 3)).astype(np.float32)
-
-    def match(left, right):
-        return samestep.match(f"{path}:{left}", f"{path}:{right}", data=rows, batch_size=8, epochs=1)
-
-    return match
+    return matcher(PROGRAMS, rows, batch_size=8, epochs=1)
 
 
 @pytest.mark.parametrize(

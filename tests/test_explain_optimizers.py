@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import samestep
 from samestep.explain.references.optimizers import Updates, variants
 
 UPDATES, SHAPES = 9, ((6, 4), (5,))
@@ -327,15 +326,10 @@ def accumulating(): return program(lambda o, p: Accumulating(p, 0.01))
 
 
 @pytest.fixture
-def matched(program, kept):
-    path = program(PROGRAMS)
+def matched(matcher):
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(40, 4)).astype(np.float32), rng.integers(0, 3, 40)
-
-    def match(left, right):
-        return samestep.match(f"{path}:{left}", f"{path}:{right}", data=rows, batch_size=8, epochs=1)
-
-    return match
+    return matcher(PROGRAMS, rows, batch_size=8, epochs=1)
 
 
 @pytest.mark.parametrize(

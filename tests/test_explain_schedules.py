@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import pytest
 
-import samestep
 from samestep.explain.references.schedules import Rates, Schedule, differences, schedules
 from samestep.explain.schedules import told_apart
 
@@ -231,15 +230,10 @@ def slower(): return program(None, 0.01)
 
 
 @pytest.fixture
-def matched(program, kept):
-    path = program(PROGRAMS)
+def matched(matcher):
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(40, 4)).astype(np.float32), rng.integers(0, 3, 40)
-
-    def match(left, right):
-        return samestep.match(f"{path}:{left}", f"{path}:{right}", data=rows, batch_size=8, epochs=1)
-
-    return match
+    return matcher(PROGRAMS, rows, batch_size=8, epochs=1)
 
 
 def named(result):

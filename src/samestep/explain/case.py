@@ -30,6 +30,12 @@ class Case:
     batch_size: int
     rng: np.random.Generator
 
+    @property
+    def frameworks(self) -> tuple[str, str]:
+        """What the left and the right program are written in."""
+        left, right = (str(described["framework"]) for described in self.sides.described)
+        return left, right
+
 
 @dataclass(frozen=True)
 class Explanation:

@@ -16,7 +16,7 @@ from samestep.explain.losses import explain_loss
 from samestep.explain.metrics import explain_metrics
 from samestep.explain.schedules import explain_schedule
 from samestep.explain.updates import explain_update
-from samestep.matching.judging import Judged, doubtful
+from samestep.matching.judging import Comparison, Judged, doubtful
 from samestep.results import Cause
 
 EXPLAINERS: Mapping[str, Explainer] = {
@@ -45,9 +45,10 @@ def find_causes(case: Case) -> tuple[list[Judged], tuple[Cause, ...]]:
     A stage between rounding and different is different if it has a confirmed cause.
     """
     causes: dict[str, Cause] = {}
+    asked: dict[Explainer, Explanation] = {}
     noted = []
     for entry in case.judged:
-        found = _explained(case, entry) if doubtful(entry) or _only_follows(entry) else Explanation()
+        found = _explained(case, entry, asked) if doubtful(entry) or _only_follows(entry) else Explanation()
         causes = {**causes, **{_key(cause): cause for cause in found.causes}, **causes}
         noted.append(_noted(entry, found) if doubtful(entry) else entry)
     return noted, tuple(causes.values())
@@ -66,13 +67,20 @@ def _only_follows(entry: Judged) -> bool:
     return entry.stage.stage in OWN_INPUTS and entry.stage.note.startswith("follows from")
 
 
-def _explained(case: Case, entry: Judged) -> Explanation:
-    """What the stage's explainer finds; a search that fails leaves the verdict as it is, and says so."""
+def _explained(case: Case, entry: Judged, asked: dict[Explainer, Explanation]) -> Explanation:
+    """What the stage's explainer finds, which is asked once for all its stages."""
     explainer = EXPLAINERS.get(entry.stage.stage)
     if explainer is None or entry.worst is None:
         return Explanation()
+    if explainer not in asked:
+        asked[explainer] = _search(explainer, case, entry.worst)
+    return asked[explainer]
+
+
+def _search(explainer: Explainer, case: Case, worst: Comparison) -> Explanation:
+    """What an explainer finds; a search that fails leaves the verdict as it is, and says so."""
     try:
-        return explainer(case, entry.worst)
+        return explainer(case, worst)
     except Exception as error:
         return Explanation(
             ruled_out=f"the search failed, which is a mistake of samestep's own: {type(error).__name__}: {error}"

@@ -27,8 +27,8 @@ POSITIVE = ("learning_rate", "epsilon", "clip", "initial_accumulator", "momentum
 """Settings that act by their order of magnitude."""
 SIMPLER = 3.0
 """Numbers may be made simpler, or the other side's, as long as no more floors are left than this, or than twice the best."""
-FAR = 1e12
-"""A gap that is no number, in units of rounding."""
+FAR = 1e100
+"""A gap that is no number, in units of rounding, and the most that one counts for: the sum of squares stays finite."""
 MOST = {"epsilon": 1.0, "learning_rate": 1e3, "beta_1": 1 - 1e-6, "beta_2": 1 - 1e-6, "rho": 1 - 1e-6}
 """Beyond these an algorithm only plays another one: with a huge epsilon and rate Adam is gradient descent."""
 EVALUATIONS = 60
@@ -137,7 +137,7 @@ def _fitted(variant: Variant, evidence: Evidence, starts: Iterable[Mapping[str, 
     best = next((numbers for numbers in plausible if _times(variant, evidence, numbers) < floor.ROUNDING), None)
     if best is None:
         return None
-    limit = min(floor.ROUNDING, max(SIMPLER, 2 * _times(variant, evidence, best)))
+    limit = _limit(_times(variant, evidence, best))
     simple = _rounded_together(variant, evidence, best, limit)
     for name in best if simple is None else ():
         best = _rounded(variant, evidence, best, name, limit)
@@ -196,7 +196,12 @@ def _with_other(found: Fit, evidence: Evidence, name: str, value: float) -> Fit:
     """The fit with another value of one number, if that fits as well."""
     numbers = {**found.numbers, name: value}
     times = _times(found.variant, evidence, numbers) if value != found.numbers[name] else found.times
-    return Fit(found.variant, numbers, times) if times < min(floor.ROUNDING, max(SIMPLER, 2 * found.times)) else found
+    return Fit(found.variant, numbers, times) if times < _limit(found.times) else found
+
+
+def _limit(times: float) -> float:
+    """How many floors simpler numbers may leave where the best leave so many."""
+    return min(floor.ROUNDING, max(SIMPLER, 2 * times))
 
 
 def _times(variant: Variant, evidence: Evidence, numbers: Mapping[str, float]) -> float:
@@ -219,7 +224,7 @@ def _refined(
         numbers = {name: _number(name, value) for name, value in zip(names, point, strict=True)}
         with np.errstate(all="ignore"):
             gap = (variant.compute(evidence.given, {**variant.choices, **numbers}) - evidence.seen) / evidence.tolerance
-        return np.nan_to_num(scale(gap), nan=FAR, posinf=FAR, neginf=-FAR).ravel()
+        return np.clip(np.nan_to_num(scale(gap), nan=FAR), -FAR, FAR).ravel()
 
     point = np.array([_coordinate(name, start[name]) for name in names])
     found = least_squares(residuals, point, x_scale="jac", max_nfev=EVALUATIONS)

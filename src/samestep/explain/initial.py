@@ -64,7 +64,7 @@ def _of_slots(case: Case) -> Cause | None:
 def _pairs(case: Case) -> Iterator[_Pair]:
     """Parameters of both sides, in the left side's layout."""
     left, right = case.starts[0]["parameters"], case.sides.to_left(case.starts[1])["parameters"]
-    outputs_first = case.sides.described[0]["framework"] == "torch"
+    outputs_first = case.frameworks[0] == "torch"
     for name, array in left.items():
         if name in right:
             yield _Pair(name, (array, right[name]), fans_of(array.shape, outputs_first))

@@ -145,7 +145,7 @@ class _Probe:
             self.worker.ask("state", values=self.start)
 
     def _evidence(self, exponents: tuple[float, float], rates_wanted: Array) -> Evidence:
-        state = {**self.start, "parameters": self._spread(WEIGHTS)}
+        state = {**self.start, "parameters": self._spread(WEIGHTS, first=1.0)}
         rows: list[tuple[Any, ...]] = []
         given: dict[str, Array] = {}
         for wanted in rates_wanted:
@@ -187,16 +187,20 @@ class _Probe:
         now = self.worker.ask("settings", values={"learning_rate": rate})["learning_rate"]["value"]
         return self.worker.ask("state"), float(now)
 
-    def _spread(self, exponents: tuple[float, float]) -> dict[str, Array]:
-        """Numbers of all sizes and either sign at the places looked at, some of them zero; zero elsewhere."""
+    def _spread(self, exponents: tuple[float, float], first: float = 0.0) -> dict[str, Array]:
+        """Numbers of all sizes and either sign at the places looked at, some of them zero; zero elsewhere.
+
+        first: the sign of each tensor's first one. A weight without a gradient shows whether it decays.
+        """
         return {
-            name: self._numbers(array, self.places[name], exponents) for name, array in self.start["parameters"].items()
+            name: self._numbers(array, self.places[name], exponents, first)
+            for name, array in self.start["parameters"].items()
         }
 
-    def _numbers(self, like: Array, places: Array, exponents: tuple[float, float]) -> Array:
+    def _numbers(self, like: Array, places: Array, exponents: tuple[float, float], first: float) -> Array:
         signs = self.rng.choice([-1.0, 1.0, 1.0, -1.0, 0.0], places.size)
-        if places.size > 1:  # one weight without a gradient in each tensor shows whether it decays
-            signs[0] = 0.0 if exponents is not WEIGHTS else 1.0
+        if places.size > 1:
+            signs[0] = first
         made = np.zeros(like.size)
         made[places] = 10 ** self.rng.uniform(*exponents, places.size) * signs
         return made.reshape(like.shape).astype(like.dtype)

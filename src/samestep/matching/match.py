@@ -234,11 +234,9 @@ class _Match:
         if not task.explain or not any(judging.doubtful(entry) for entry in judged):
             return judged, ()
         task.progress("looking for the cause", 1.0)
-        batches = shared_rows(self.sides, 0, task.batch_size)
-        case = Case(
-            self.sides, self.starts, batches, judged, task.total, task.steps_per_epoch, task.batch_size, self.rng
-        )
-        return find_causes(case)
+        lengths = (task.total, task.steps_per_epoch, task.batch_size)
+        found, causes = find_causes(Case(self.sides, self.starts, self.batches, judged, *lengths, self.rng))
+        return judging.blame(found), causes  # a stage decided by its cause may be what later ones follow from
 
     def _compare_states(self) -> tuple[list[Judged], tuple[Epoch, ...]]:
         task, starts = self.task, self.starts

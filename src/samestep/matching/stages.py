@@ -47,7 +47,8 @@ class Moment:
     """One state and batch, and what both programs show there.
 
     layers: gives what every layer shows in one mode, at its own cost. updates: from the left side's gradients; probes: from
-    gradients of all sizes, since what an epsilon does shows in small ones; None where an update cannot be seen by itself.
+    gradients of all sizes, since what an epsilon does shows in small ones; None where an update cannot be seen by itself,
+    probes also where the right optimizer cannot be put into the state.
     same_rate: whether both would update with the same learning rate.
     """
 
@@ -106,8 +107,10 @@ def observe(
     if not whole:
         given = {key.split("|", 1)[1]: value for key, value in passes[0].seen.items() if key.startswith("gradients|")}
         updates = both(watch_update, (given, sides.parameters.to_right(given)), batches)
+    if not whole and _can_reach(sides, step):
         spread = [spread_out(given, rng) for _ in range(1 if sides.slots_pair() else UPDATES)]
         probes = both(watch_updates, (spread, [sides.parameters.to_right(one) for one in spread]), batches)
+    if updates is not None:
         for step_of_side, update_of_side in zip(steps, updates, strict=True):
             update_of_side.grow(floor.DRAWS)
             borrow_moves(step_of_side, update_of_side)
@@ -309,7 +312,11 @@ def _named(sides: Sides, names: Iterable[str]) -> list[Twin]:
 
 def _reachable(sides: Sides, moments: Sequence[Moment]) -> list[Moment]:
     """The moments whose state the right optimizer can be put into."""
-    return [m for m in moments if m.step == 0 or sides.slots_pair()]
+    return [m for m in moments if _can_reach(sides, m.step)]
+
+
+def _can_reach(sides: Sides, step: int) -> bool:
+    return step == 0 or sides.slots_pair()
 
 
 def _with_the_same_rate(moments: Sequence[Moment], rates: Rates | None) -> list[Moment]:

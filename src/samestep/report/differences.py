@@ -9,7 +9,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from samestep.explain import fixes
 from samestep.explain.defaults import layers, optimizers
+from samestep.report.frameworks import table
 
 HEAD = """# Known differences
 
@@ -30,11 +32,11 @@ FRAMEWORKS = optimizers.FRAMEWORKS
 
 def page(algorithms: Sequence[str] = optimizers.ALGORITHMS) -> str:
     """The page as Markdown; takes some seconds an optimizer."""
-    sections = [HEAD, "## Layers and functions\n", _table("", _layers()), "## Optimizers\n"]
+    sections = [HEAD, "## Layers and functions\n", table(("", *FRAMEWORKS), _layers()), "## Optimizers\n"]
     found = {framework: dict(optimizers.defaults(framework, algorithms)) for framework in FRAMEWORKS}
     for algorithm in algorithms:
         settings = {framework: by.get(algorithm) for framework, by in found.items()}
-        sections += [f"### {algorithm}\n", _table("setting", _settings(settings))]
+        sections += [f"### {algorithm}\n", table(("setting", *FRAMEWORKS), _settings(settings))]
     return "\n".join(sections)
 
 
@@ -55,12 +57,7 @@ def _settings(found: Mapping[str, Mapping[str, Any] | None]) -> Iterator[list[st
 
 def shown(value: Any) -> str:
     """A setting as a cell of the page."""
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _table(head: str, rows: Iterator[list[str]]) -> str:
-    lines = [[head, *FRAMEWORKS], ["---"] * (1 + len(FRAMEWORKS)), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    return "" if value is None else fixes.shown(value)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from samestep import frameworks
@@ -57,7 +57,7 @@ def _source(module: str) -> str:
 
 def _frameworks() -> str:
     rows = [(f"`{f.name}`", f.title, f"`samestep.frameworks.{f.module}`", _needs(f)) for f in FRAMEWORKS]
-    return _table(("name", "what it is", "adapter", "to have it"), rows)
+    return table(("name", "what it is", "adapter", "to have it"), rows)
 
 
 def _needs(framework: Framework) -> str:
@@ -73,7 +73,7 @@ def _aspects(declared: dict[str, dict[str, str]]) -> str:
         for aspect, meaning in ASPECTS.items()
     ]
     links = (f"[{name}](#{name})" for name in declared)
-    return "\n".join([OBSERVED, _table(("", *links), rows)])
+    return "\n".join([OBSERVED, table(("", *links), rows)])
 
 
 def _gaps(name: str, found: dict[str, str]) -> str:
@@ -90,14 +90,15 @@ def _versions(requirements: Sequence[Path]) -> str:
             if _normal(package) in known:
                 pins.setdefault(package, []).append(version)
         rows.append((f"`{path.parent.name}/{path.name}`", ", ".join(f"{p} {' or '.join(v)}" for p, v in pins.items())))
-    return _table(("environment", "packages"), rows)
+    return table(("environment", "packages"), rows)
 
 
 def _normal(package: str) -> str:
     return package.lower().replace("_", "-")
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Rows below a head, as Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 

@@ -1,11 +1,18 @@
 """The line that makes one side do as the other, in its own framework's words."""
 
+from collections.abc import Callable
 from typing import Any
 
+from samestep.explain.case import Case
 
-def both_ways(right: str, left: str) -> str:
+Line = Callable[[str, int], str]
+"""The line for one side, 0 or 1, in its framework."""
+
+
+def both_ways(case: Case, line: Line) -> str:
     """The line for the right side, to do as the left, and the reverse."""
-    return f"right: {right}; or left: {left}"
+    left, right = case.frameworks
+    return f"right: {line(right, 1)}; or left: {line(left, 0)}"
 
 
 def shown(value: Any) -> str:

@@ -41,16 +41,15 @@ def building_cause(
 ) -> Cause:
     """One side has these tensors: `has` is said of it, and `lacks` of the other side."""
     left, right = (has, lacks) if side == 0 else (lacks, has)
-    frameworks = [described["framework"] for described in case.sides.described]
     names = ", ".join(tensor.name for tensor in extra)
-    lines = building_line(frameworks[1], setting, left, names), building_line(frameworks[0], setting, right, names)
-    return Cause("forward", setting, left, right, confirmed, both_ways(*lines))
+    fix = both_ways(case, lambda framework, side: building_line(framework, setting, (right, left)[side], names))
+    return Cause("forward", setting, left, right, confirmed, fix)
 
 
 def dtype_cause(case: Case, left: str, right: str) -> Cause:
     """Parameters of two precisions."""
-    lines = [
-        DTYPES.get(described["framework"], "parameters of {value}").format(value=value)
-        for described, value in zip(case.sides.described, (right, left), strict=True)
-    ]
-    return Cause("dtype", "compute_dtype", left, right, True, both_ways(lines[1], lines[0]))
+
+    def line(framework: str, side: int) -> str:
+        return DTYPES.get(framework, "parameters of {value}").format(value=(right, left)[side])
+
+    return Cause("dtype", "compute_dtype", left, right, True, both_ways(case, line))

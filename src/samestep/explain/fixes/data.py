@@ -38,6 +38,6 @@ def data_line(framework: str, setting: str, value: Any, other: Any) -> str:
 
 def data_cause(case: Case, setting: str, left: Any, right: Any) -> Cause:
     """A confirmed setting in which two pipelines differ, with the line for either side."""
-    frameworks = [described["framework"] for described in case.sides.described]
-    lines = data_line(frameworks[1], setting, left, right), data_line(frameworks[0], setting, right, left)
-    return Cause("data", setting, left, right, True, both_ways(*lines))
+    values = (left, right)
+    fix = both_ways(case, lambda framework, side: data_line(framework, setting, values[1 - side], values[side]))
+    return Cause("data", setting, left, right, True, fix)

@@ -34,8 +34,7 @@ def gradient_line(framework: str, change: Change, value: Any) -> str:
 
 def gradient_cause(case: Case, change: Change, values: tuple[Any, Any]) -> Cause:
     """A confirmed change of gradients, with the line for either side."""
-    left, right = (described["framework"] for described in case.sides.described)
-    fix = both_ways(gradient_line(right, change, values[0]), gradient_line(left, change, values[1]))
+    fix = both_ways(case, lambda framework, side: gradient_line(framework, change, values[1 - side]))
     return Cause(change.component, change.setting, *values, True, fix)
 
 

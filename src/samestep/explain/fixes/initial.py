@@ -43,6 +43,5 @@ def initial_cause(
     case: Case, setting: str, left: Any, right: Any, names: str, confirmed: bool, component: str = "init"
 ) -> Cause:
     """A setting of initial values in which the sides differ, with the line for either side."""
-    frameworks = [described["framework"] for described in case.sides.described]
-    lines = initial_line(frameworks[1], setting, left, names), initial_line(frameworks[0], setting, right, names)
-    return Cause(component, setting, left, right, confirmed, both_ways(*lines))
+    fix = both_ways(case, lambda framework, side: initial_line(framework, setting, (right, left)[side], names))
+    return Cause(component, setting, left, right, confirmed, fix)

@@ -231,12 +231,8 @@ def _precision(framework: str, dtype: str) -> str:
 def buffer_cause(case: Case, difference: tuple[str, Any, Any], layers: Sequence[str]) -> Cause:
     """A confirmed setting in which moving averages differ."""
     setting, left, right = difference
-    frameworks = [described["framework"] for described in case.sides.described]
-    lines = [
-        _buffer_line(framework, setting, value)
-        for framework, value in zip(frameworks[::-1], (left, right), strict=True)
-    ]
-    return Cause("buffers", setting, left, right, True, f"{both_ways(*lines)}; in {', '.join(layers)}")
+    fix = both_ways(case, lambda framework, side: _buffer_line(framework, setting, (right, left)[side]))
+    return Cause("buffers", setting, left, right, True, f"{fix}; in {', '.join(layers)}")
 
 
 def _buffer_line(framework: str, setting: str, value: Any) -> str:
@@ -266,15 +262,14 @@ def layer_cause(
 ) -> Cause:
     """A confirmed setting in which layers differ, with the line for either side; layers: their names on both."""
     setting, left, right = difference
-    frameworks = [described["framework"] for described in case.sides.described]
-    lines = (
-        layer_line(frameworks[1], pair[1], setting, pair[0], layers[1]),
-        layer_line(frameworks[0], pair[0], setting, pair[1], layers[0]),
-    )
+
+    def line(framework: str, side: int) -> str:
+        return layer_line(framework, pair[side], setting, pair[1 - side], layers[side])
+
     component, name = COMPONENTS.get(setting, ("forward", setting))
     values = (left, right)
     if setting == "mask":
         values = (left if left == CAUSAL else None, right if right == CAUSAL else None)
     if component == "mode":
         values = (left == BATCH, right == BATCH) if setting == "statistics" else (left > 0, right > 0)
-    return Cause(component, name, *values, True, both_ways(*lines))
+    return Cause(component, name, *values, True, both_ways(case, line))

@@ -91,12 +91,8 @@ def loss_line(framework: str, fit: Fit, setting: str, other: Fit) -> str:
 def loss_cause(case: Case, difference: tuple[str, Any, Any], pair: tuple[Fit, Fit]) -> Cause:
     """A confirmed setting in which the losses differ, with the line for either side."""
     setting, left, right = difference
-    frameworks = [described["framework"] for described in case.sides.described]
-    lines = (
-        loss_line(frameworks[1], pair[1], setting, pair[0]),
-        loss_line(frameworks[0], pair[0], setting, pair[1]),
-    )
-    return Cause("loss", setting, left, right, True, both_ways(*lines))
+    fix = both_ways(case, lambda framework, side: loss_line(framework, pair[side], setting, pair[1 - side]))
+    return Cause("loss", setting, left, right, True, fix)
 
 
 def _line_of_several(family: str, setting: str, value: Any) -> str:
@@ -115,16 +111,15 @@ def link_cause(case: Case, pair: tuple[Fit, Fit], shares: tuple[bool, bool]) -> 
     """
     taken = pair[0].settings["from_logits"]
     values = [f"{taken}, of {('logits', 'probabilities')[is_share]}" for is_share in shares]
-    lines = []
-    for side, found in enumerate(pair):
-        framework, settings = case.sides.described[side]["framework"], found.settings
+
+    def line(framework: str, side: int) -> str:
+        settings = pair[side].settings
         family, made = "keras" if "keras" in framework else framework, _name(framework, settings)
         wrong = shares[side] == taken
         wanted = {**settings, "from_logits": not taken}
-        lines.append(
-            _given_line(family, made, wanted) if wrong else "the outputs' activation twice, as the other side has it"
-        )
-    return Cause("loss", "from_logits", values[0], values[1], True, both_ways(lines[1], lines[0]))
+        return _given_line(family, made, wanted) if wrong else "the outputs' activation twice, as the other side has it"
+
+    return Cause("loss", "from_logits", values[0], values[1], True, both_ways(case, line))
 
 
 def _name(framework: str, settings: Settings) -> str:

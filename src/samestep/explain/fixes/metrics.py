@@ -54,6 +54,5 @@ def _averaging_line(framework: str, value: str, name: str) -> str:
 def metric_cause(case: Case, difference: tuple[str, Any, Any], names: tuple[str, str]) -> Cause:
     """A confirmed setting in which two metrics differ, with the line for either side."""
     setting, left, right = difference
-    frameworks = [described["framework"] for described in case.sides.described]
-    lines = metric_line(frameworks[1], setting, left, names[1]), metric_line(frameworks[0], setting, right, names[0])
-    return Cause("metric", setting, left, right, True, both_ways(*lines))
+    fix = both_ways(case, lambda framework, side: metric_line(framework, setting, (right, left)[side], names[side]))
+    return Cause("metric", setting, left, right, True, fix)

@@ -142,9 +142,5 @@ def _decay_line(framework: str, made: str, other: Fit) -> str:
 def optimizer_cause(case: Case, difference: tuple[str, Any, Any], pair: tuple[Fit, Fit]) -> Cause:
     """A confirmed setting in which the optimizers differ, with the line for either side."""
     setting, left, right = difference
-    frameworks = [described["framework"] for described in case.sides.described]
-    lines = (
-        optimizer_line(frameworks[1], pair[1], setting, pair[0]),
-        optimizer_line(frameworks[0], pair[0], setting, pair[1]),
-    )
-    return Cause("optimizer", setting, left, right, True, both_ways(*lines))
+    fix = both_ways(case, lambda framework, side: optimizer_line(framework, pair[side], setting, pair[1 - side]))
+    return Cause("optimizer", setting, left, right, True, fix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from samestep.explain.case import Case
@@ -41,19 +42,19 @@ def regularizer_line(framework: str, setting: str, value: Any, tensors: Sequence
 
 def penalty_causes(case: Case, left: Penalty, right: Penalty) -> list[Cause]:
     """The penalties in which the losses differ: their amounts, or the tensors that have them. Names are the left side's."""
-    frameworks = [described["framework"] for described in case.sides.described]
     causes = []
     for setting, one, other in (("l1", left.l1, right.l1), ("l2", left.l2, right.l2)):
-        lines = [
-            regularizer_line(framework, setting, _amount(theirs), _named(case, theirs, side))
-            for side, (framework, theirs) in enumerate(zip(frameworks, (other, one), strict=True))
-        ]
-        fix = both_ways(lines[1], lines[0])
+        fix = both_ways(case, partial(_line, case, setting, (other, one)))
         if _amount(one) != _amount(other):
             causes.append(Cause("regularizer", setting, _amount(one), _amount(other), True, fix))
         elif one.keys() != other.keys():
             causes.append(Cause("regularizer", "tensors", list(one), list(other), True, fix))
     return causes
+
+
+def _line(case: Case, setting: str, theirs: Sequence[Mapping[str, float]], framework: str, side: int) -> str:
+    """The line that gives a side the amounts of the other one, which are `theirs` of its place."""
+    return regularizer_line(framework, setting, _amount(theirs[side]), _named(case, theirs[side], side))
 
 
 def _amount(amounts: Mapping[str, float]) -> Any:

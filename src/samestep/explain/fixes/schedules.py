@@ -84,16 +84,15 @@ def _unit_line(framework: str, unit: str) -> str:
 
 def schedule_cause(case: Case, setting: str, left: Any, right: Any) -> Cause:
     """A confirmed setting in which the schedules differ, with the line for either side."""
-    frameworks = [described["framework"] for described in case.sides.described]
-    lines = schedule_line(frameworks[1], setting, left, right), schedule_line(frameworks[0], setting, right, left)
-    return Cause("schedule", setting, left, right, True, both_ways(*lines))
+    values = (left, right)
+    fix = both_ways(case, lambda framework, side: schedule_line(framework, setting, values[1 - side], values[side]))
+    return Cause("schedule", setting, left, right, True, fix)
 
 
 def rate_cause(case: Case, setting: str, left: Any, right: Any) -> Cause:
     """A learning rate that does not change, and is the optimizer's."""
-    frameworks = [described["framework"] for described in case.sides.described]
-    lines = [
-        f"the optimizer's {NAME_OF_RATE.get(framework, 'learning_rate')}={shown(value)}"
-        for framework, value in zip(frameworks, (right, left), strict=True)
-    ]
-    return Cause("optimizer", setting, left, right, True, both_ways(lines[1], lines[0]))
+
+    def line(framework: str, side: int) -> str:
+        return f"the optimizer's {NAME_OF_RATE.get(framework, 'learning_rate')}={shown((right, left)[side])}"
+
+    return Cause("optimizer", setting, left, right, True, both_ways(case, line))
