@@ -17,6 +17,15 @@ import keras
 sys.modules.pop("right", None)  # the program beside a mutant of the zoo, which another pair has too
 keras.utils.clear_session()
 keras.config.set_floatx("float32")
+if "tf_keras" in sys.modules:
+    sys.modules["tf_keras"].backend.set_floatx("float32")
+    sys.modules["tf_keras"].mixed_precision.set_global_policy("float32")
+if "torch" in sys.modules:
+    sys.modules["torch"].set_default_dtype(sys.modules["torch"].float32)
+if "jax" in sys.modules:
+    sys.modules["jax"].config.update("jax_enable_x64", False)
+if "pytensor" in sys.modules:
+    sys.modules["pytensor"].config.floatX = "float32"
 """
 
 

@@ -49,10 +49,22 @@ class InProcess:
         return self.answer["answer"]
 
 
+class NoDouble:
+    """In the place of a program in float64, which would have to be alone in its process."""
+
+    def receive(self):
+        raise errors.ProgramError("the frameworks of this process compute in float32")
+
+    def close(self):
+        return None
+
+
 class Task(_Task):
     """The task of a match whose sides are functions that return programs."""
 
-    def start(self, side):
+    def start(self, side, double=False):
+        if double:
+            return NoDouble()
         worker = InProcess(self.sources[side].build, self.dataset.x, self.dataset.y, ("left", "right")[side])
         worker.answer = {"answer": None}
         return worker

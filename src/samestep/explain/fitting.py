@@ -224,7 +224,8 @@ def _refined(
         numbers = {name: _number(name, value) for name, value in zip(names, point, strict=True)}
         with np.errstate(all="ignore"):
             gap = (variant.compute(evidence.given, {**variant.choices, **numbers}) - evidence.seen) / evidence.tolerance
-        return np.clip(np.nan_to_num(scale(gap), nan=FAR), -FAR, FAR).ravel()
+        apart: Array = np.clip(np.nan_to_num(scale(gap), nan=FAR), -FAR, FAR).ravel()
+        return apart
 
     point = np.array([_coordinate(name, start[name]) for name in names])
     found = least_squares(residuals, point, x_scale="jac", max_nfev=EVALUATIONS)

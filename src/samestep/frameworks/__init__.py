@@ -113,6 +113,25 @@ def _keras_adapter(package):
     return "keras2" if minor < 4 else "tf_keras"
 
 
+def compute_in_double():
+    """Let the frameworks that the program has imported make float64 where nothing else is asked for."""
+    for name in ("keras", "tf_keras"):
+        if name in sys.modules:
+            _keras_in_double(sys.modules[name])
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_default_dtype(sys.modules["torch"].float64)
+    if "jax" in sys.modules:
+        sys.modules["jax"].config.update("jax_enable_x64", True)
+    if "pytensor" in sys.modules:
+        sys.modules["pytensor"].config.floatX = "float64"
+
+
+def _keras_in_double(keras):
+    keras.backend.set_floatx("float64")
+    if hasattr(keras, "config"):
+        keras.config.set_dtype_policy("float64")
+
+
 def seed_frameworks(seed):
     """Seed the frameworks that the program has imported; never imports one to do so."""
     tensorflow = sys.modules.get("tensorflow")

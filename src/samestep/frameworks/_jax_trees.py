@@ -47,6 +47,11 @@ def with_leaves(tree: Tree, values: Mapping[str, Any]) -> Tree:
     return treedef.unflatten([_like(values[n], leaf) if n in values else leaf for n, leaf in zip(names(tree), found)])
 
 
+def widened(tree: Tree) -> Tree:
+    """The tree with its floats in float64, which JAX has to be allowed."""
+    return jax.tree_util.tree_map(lambda leaf: jnp.asarray(leaf, jnp.float64) if is_float(leaf) else leaf, tree)
+
+
 def split(tree: Tree) -> Tuple[Tree, Tree]:
     """(the tree of what is trained, the tree of all else), with None where the other one has the leaf.
 

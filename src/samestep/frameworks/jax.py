@@ -105,6 +105,11 @@ def load(built: Program, x: np.ndarray) -> Program:
     return built
 
 
+def widen(built: Program) -> None:
+    """Turn the floats of what build() returned to float64."""
+    built.params, built.state, built.opt_state = trees.widened((built.params, built.state, built.opt_state))
+
+
 def describe(program: Program) -> Dict[str, Any]:
     """Names, shapes and dtypes of all that the program holds; parameters in the order of their use."""
     groups = _leaves(program)

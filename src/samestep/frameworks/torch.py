@@ -94,6 +94,13 @@ def load(built: Program, x: np.ndarray) -> Program:
     return program
 
 
+def widen(built: Program) -> None:
+    """Turn what build() returned to float64: its modules, and so what its optimizers train."""
+    for part in (built.model, built.loss):
+        if isinstance(part, torch.nn.Module):
+            part.double()
+
+
 def describe(program: Program) -> Dict[str, Any]:
     """Names, shapes, dtypes and layouts of all that the program holds."""
     layouts = _torch_modules.layouts(program.plain)

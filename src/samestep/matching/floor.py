@@ -19,6 +19,9 @@ ROUNDING = 10.0
 """Up to so many floors is rounding. Correct ports were seen at 0 to 2.4 (TensorFlow, Keras, PyTorch, JAX, float64)."""
 DIFFERENT = 100.0
 """From so many floors on is different. Real differences were seen at hundreds to millions."""
+CLEAR = 1e5
+"""From so many floors on it is different without asking float64. Rounding was seen to take gradients to 10,900 floors, where
+TensorFlow sums 2^15 elements one after another and units at the edge of their ReLU follow."""
 DRAWS = 6
 """Siblings measured at first."""
 MORE_DRAWS = 24

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,21 @@ def compare_forward(
     layers: how both sides' layers react, looked at only then.
     """
     outputs = _compare_outputs(left, right, mode, step)
-    if all(c.times_floor < floor.ROUNDING for c in outputs):
+    if all(c.verdict in ("identical", "rounding") for c in outputs):
         return outputs
     sides = layers()
-    found = culprit(*sides)
-    return [_compare_twins(*sides, found, step)] if found is not None else outputs
+    exact = _in_double(*sides)
+    found = culprit(*(exact or sides))
+    if found is None:
+        return outputs
+    compared = _compare_twins(*(exact or sides), found, step)
+    return [replace(compared, in_double=exact is not None and compared.times_floor >= floor.ROUNDING)]
+
+
+def _in_double(left: Reaction, right: Reaction) -> tuple[Reaction, Reaction] | None:
+    """Both sides in float64, where rounding does not hide which layer differs; None where one of them cannot."""
+    left.grow(floor.DRAWS)
+    return (left.double, right.double) if left.double and right.double else None
 
 
 def _compare_outputs(left: Reaction, right: Reaction, mode: str, step: int) -> list[Comparison]:
@@ -60,8 +70,9 @@ def _compare_output(left: Reaction, right: Reaction, one: str, other: str, step:
                 nearest = (times, *linked, f"{name} of the {side} side's ")
     _, near_left, near_right, through = nearest
     view = _view(near_left, one, near_right, other)
-    times = distance(near_left, one, near_right, other, view)
-    return Comparison(through + _name(one), step, times, *_worst(near_left, one, near_right, other, view))
+    times, decided = distance(near_left, one, near_right, other, view)
+    worst = _worst(near_left, one, near_right, other, view)
+    return Comparison(through + _name(one), step, times, *worst, in_double=decided)
 
 
 def _linked(side: Reaction, key: str, link: Callable[[Array], Array]) -> Reaction:
@@ -71,7 +82,10 @@ def _linked(side: Reaction, key: str, link: Callable[[Array], Array]) -> Reactio
         mapped = link(seen[key].astype(np.float64)).astype(seen[key].dtype)
         return {key: mapped}
 
-    linked = Reaction(lambda rng: through(side.seen if rng is None else side.look(rng)), side.rng)
+    def in_double() -> dict[str, Array] | None:
+        return through(side.double.seen) if side.double else None
+
+    linked = Reaction(lambda rng: through(side.seen if rng is None else side.look(rng)), side.rng, in_double)
     linked.siblings = [through(sibling) for sibling in side.siblings]
     return linked
 
@@ -170,8 +184,9 @@ def _nearest(left: Reaction, right: Reaction, pairs: list[tuple[str, str]]) -> l
 
 def _compare_twins(left: Reaction, right: Reaction, found: Culprit, step: int) -> Comparison:
     view = nearest_view(left, found.left, right, found.right)
-    times = distance(left, found.left, right, found.right, view)
-    return Comparison(_name(found.name), step, times, *_worst(left, found.left, right, found.right, view))
+    times, decided = distance(left, found.left, right, found.right, view)
+    worst = _worst(left, found.left, right, found.right, view)
+    return Comparison(_name(found.name), step, times, *worst, in_double=decided)
 
 
 def nearest_view(left: Reaction, one: str, right: Reaction, other: str) -> twins.View:

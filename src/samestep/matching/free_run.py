@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samestep.matching import floor
+from samestep.matching.double import Doubles, state_in_double
 from samestep.matching.judging import Comparison, Judged, judge, nothing_to_compare
 from samestep.matching.reaction import settings_moved
 from samestep.matching.sides import Sides, State
@@ -30,11 +31,17 @@ LOSS_PRECISION = np.float32
 
 @dataclass(frozen=True)
 class FreeRun:
-    """The judged curves, the table of the epochs, and the step at which the right curve leaves the siblings, if it does."""
+    """The judged curves, the table of the epochs, and the step at which the right curve leaves the siblings, if it does.
+
+    start: the left side's state at the beginning; left, siblings: how it went on from there, and from ±1 ulp beside.
+    """
 
     judged: Judged
     epochs: tuple[Epoch, ...]
     departure: int | None
+    start: State
+    left: Curve
+    siblings: list[Curve]
 
 
 def run_freely(
@@ -66,7 +73,22 @@ def run_freely(
     if own_init and judged.stage.verdict != "identical":
         judged = nothing_to_compare("free run", "from each side's own weights: the table shows it, nothing is judged")
     departure = None if judged.stage.verdict in ("identical", "rounding") else _departure(left, right, siblings)
-    return FreeRun(judged, _table(left, right, siblings), departure)
+    curves = left["running_loss"], [sibling["running_loss"] for sibling in siblings]
+    return FreeRun(judged, _table(left, right, siblings), departure, start, *curves)
+
+
+def judge_in_double(free: FreeRun, sides: Sides, plan: dict[str, Any], doubles: Doubles) -> Judged:
+    """Let float64 decide about curves that left the siblings: rounding takes them there if they stay together in float64."""
+    right_start = sides.right.ask("state", values=sides.to_right(free.start))
+    runs = [
+        doubles.look(side, partial(_train, start=state_in_double(start), plan=plan))
+        for side, start in enumerate((free.start, right_start))
+    ]
+    if any(run is None or len(run["running_loss"]) != len(free.left) for run in runs):
+        return free.judged
+    near = [{"running_loss": runs[0]["running_loss"] + (sibling - free.left)} for sibling in free.siblings]
+    exact = _judge_curves(runs[0], runs[1], near, "decided in float64")
+    return exact if exact.stage.verdict in ("identical", "rounding") else free.judged
 
 
 def _train_left(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,13 +24,22 @@ FOLLOWS = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """One tensor or number on both sides: how many floors apart, and what each side has at the worst place."""
+    """One tensor or number on both sides: how many floors apart, and what each side has at the worst place.
+
+    in_double: whether they are as far apart where both programs compute in float64.
+    """
 
     name: str
     step: int | None
     times_floor: float
     left: Any = None
     right: Any = None
+    in_double: bool = field(default=False, kw_only=True)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict of its distance, or of float64 where that shows a distance to be no rounding."""
+        return "different" if self.in_double else verdict(self.times_floor)
 
 
 @dataclass(frozen=True)
@@ -50,14 +59,15 @@ def judge(stage: str, comparisons: Iterable[Comparison], note: str = "") -> Judg
     compared = []
     for comparison in comparisons:
         compared.append(comparison)
-        if verdict(comparison.times_floor) == "different":
+        if comparison.verdict == "different":
             break
     if not compared:
         return Judged(Stage(stage, "undecided", note=note or "nothing was compared"))
-    worst = max(SEVERITY[verdict(c.times_floor)] for c in compared)
-    candidates = [c for c in compared if SEVERITY[verdict(c.times_floor)] == worst]
+    worst = max(SEVERITY[c.verdict] for c in compared)
+    candidates = [c for c in compared if SEVERITY[c.verdict] == worst]
     named = candidates[0] if worst >= SEVERITY["undecided"] else max(candidates, key=lambda c: c.times_floor)
-    found = Stage(stage, verdict(named.times_floor), named.times_floor, named.name, named.step, note)
+    note = "; ".join(part for part in (note, "decided in float64" if named.in_double else "") if part)
+    found = Stage(stage, named.verdict, named.times_floor, named.name, named.step, note)
     return Judged(found, named)
 
 

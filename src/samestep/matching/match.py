@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from samestep.explain.causes import find_causes
 from samestep.matching import floor, judging, randomness, stages
 from samestep.matching.aligning import Alignment, align
 from samestep.matching.batches import compare_batches
-from samestep.matching.free_run import run_freely
+from samestep.matching.double import Doubles
+from samestep.matching.free_run import judge_in_double, run_freely
 from samestep.matching.initial import compare_initial
 from samestep.matching.judging import Judged, not_compared
 from samestep.matching.settling import settle
@@ -170,15 +172,14 @@ class _Task:
     progress: Progress
     pairs: dict[str, str] = field(default_factory=dict)
 
-    def start(self, side: int) -> Worker:
-        """A process of one side's program that is told to load it; its answer is still to be received."""
+    def start(self, side: int, double: bool = False) -> Worker:
+        """A process of one side's program that is told to load it, in float64 if so; its answer is still to be received."""
         label = f"{('left', 'right')[side]} ({self.sources[side].label})"
         source = self.sources[side]
         variables = dict(source.environment)
         worker = Worker(label, python=self.pythons[side], timeout=self.timeout, environment=variables)
-        worker.send(
-            "load", source={**asdict(source), "label": label}, seed=self.seed, x=self.dataset.x, y=self.dataset.y
-        )
+        named, rows = {**asdict(source), "label": label}, {"x": self.dataset.x, "y": self.dataset.y}
+        worker.send("load", source=named, seed=self.seed, **rows, double=double)
         return worker
 
     def fresh_left(self) -> Worker:
@@ -212,12 +213,18 @@ class _Match:
         self.batches = shared_rows(sides, 0, task.batch_size)
         x = self.batches[0]["x"], self.batches[1]["x"]
         self.sides = pair_tensors(sides, x, task.pairs, self.rng)
+        drawing: randomness.Drawing = (None, None)
         if self.sides.parameters.complete and self.sides.buffers.complete:
-            randomness.share(self.sides, x, task.seed)
+            drawing = randomness.share(self.sides, x, task.seed)
+        self.doubles = Doubles(partial(task.start, double=True), drawing)
         self.starts: tuple[State, State] = self.sides.ask("state")
 
     def run(self) -> MatchResult:
         """All stages, and the verdict."""
+        with self.doubles:
+            return self._run()
+
+    def _run(self) -> MatchResult:
         aligned = stages.judge_alignment(self.sides)
         epochs: tuple[Epoch, ...] = ()
         if self.sides.parameters.complete and self.sides.buffers.complete:
@@ -246,11 +253,14 @@ class _Match:
         initial = compare_initial(self.sides, *starts, own_init=task.own_init)
         moments = [self._moment(step, state) for step, state in self._trajectory(starts[0])]
         judged = self._judge(starts, moments)
+        parted = free.judged
         if free.departure is not None and not any(entry.stage.verdict == "different" for entry in judged):
             task.progress(f"where the free run parts: step {free.departure}", 1.0)
             moments.append(self._moment(free.departure, self._state_at(free.departure, starts[0])))
             judged = self._judge(starts, moments)
-        return [initial, *judged, free.judged], free.epochs
+            if all(entry.stage.verdict in ("identical", "rounding") for entry in judged):
+                parted = judge_in_double(free, self.sides, task.plan, self.doubles)
+        return [initial, *judged, parted], free.epochs
 
     def _judge(self, starts: tuple[State, State], moments: list[stages.Moment]) -> list[Judged]:
         """The stages between the initial weights and the free run, over all moments seen.
@@ -306,7 +316,7 @@ class _Match:
         first = step % self.task.steps_per_epoch * size
         batches = shared_rows(self.sides, first, first + size)
         rows = min(self.task.dataset.rows, 2 * size + max(1, size // 3))
-        return stages.observe(self.sides, state, batches, step, rows, size, self.rng)
+        return stages.observe(self.sides, state, batches, step, rows, size, self.rng, self.doubles)
 
 
 def pair_tensors(sides: Sides, x: tuple[Any, Any], pairs: dict[str, str], rng: np.random.Generator) -> Sides:

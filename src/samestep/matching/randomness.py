@@ -23,14 +23,18 @@ MOST_TRIALS = 60
 """Forward passes spent at most on what the axes of the draws leave open."""
 
 
-def share(sides: Sides, x: tuple[Rows, Rows], seed: int) -> None:
+Drawing = tuple[dict[str, Any] | None, dict[str, Any] | None]
+"""The arguments of the request by which each side draws from the shared stream; None where neither draws."""
+
+
+def share(sides: Sides, x: tuple[Rows, Rows], seed: int) -> Drawing:
     """Let both programs draw the same numbers from now on, if they draw any. x: rows for either side."""
     left, right = (
         [_with_rows(draw, _rows.count(rows)) for draw in worker.ask("draws", x=rows) if "loop" not in draw]
         for worker, rows in zip((sides.left, sides.right), x, strict=True)
     )
     if not left and not right:
-        return
+        return None, None
     plan = pair_draws(left, right)
     sides.left.ask("randomness", seed=seed, plan=None)
     best, score = plan, _score(sides, x, seed, plan)
@@ -42,6 +46,7 @@ def share(sides: Sides, x: tuple[Rows, Rows], seed: int) -> None:
         if reached > score:
             best, score = tried, reached
     sides.right.ask("randomness", seed=seed, plan=best)
+    return {"seed": seed, "plan": None}, {"seed": seed, "plan": best}
 
 
 def pair_draws(left: Sequence[Draw], right: Sequence[Draw]) -> Plan:

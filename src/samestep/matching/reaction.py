@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +28,13 @@ Batch = dict[str, Array]
 class Reaction:
     """What `look` sees of a program, exactly and with ±1 ulp; siblings are measured when they are asked for.
 
-    most: no more than so many are measured, whoever asks.
+    look_in_double: what `look` sees where the program computes in float64; None where it cannot. most: no more siblings
+    than so many are measured, whoever asks.
     """
 
     look: Look
     rng: np.random.Generator
+    look_in_double: Callable[[], Observation | None] = lambda: None
     seen: Observation = field(init=False)
     siblings: list[Observation] = field(default_factory=list)
     most: int = floor.MORE_DRAWS
@@ -44,36 +47,80 @@ class Reaction:
         while len(self.siblings) < min(draws, self.most):
             self.siblings.append(self.look(self.rng))
 
+    @cached_property
+    def double(self) -> Reaction | None:
+        """The same reaction about what is seen in float64, which moves as much with one ulp; None where that cannot be.
+
+        It is held in the dtype of what was seen, whose spacing is less than any floor.
+        """
+        seen = self.look_in_double()
+        if seen is None or any(key not in seen or seen[key].shape != array.shape for key, array in self.seen.items()):
+            return None
+        exact = {key: seen[key].astype(array.dtype) for key, array in self.seen.items()}
+
+        def look(rng: np.random.Generator | None) -> Observation:
+            if rng is None:
+                return exact
+            sibling = self.look(rng)
+            return {key: _shifted(exact[key], self.seen[key], sibling[key]) for key in exact}
+
+        double = Reaction(look, self.rng, most=self.most)
+        double.siblings = [{k: _shifted(exact[k], self.seen[k], one[k]) for k in exact} for one in self.siblings]
+        return double
+
     def moves(self, key: str) -> list[Array]:
         """How far each sibling moved this tensor."""
         reference = self.seen[key].astype(np.float64)
         siblings = [sibling[key].astype(np.float64) for sibling in self.siblings]
-        with np.errstate(invalid="ignore"):
-            # a place that stays NaN or infinite has not moved, where subtraction would make it NaN
-            return [np.where(_same(one, reference), 0.0, one - reference) for one in siblings]
+        return [_shifted(np.zeros(reference.shape), reference, one) for one in siblings]
+
+
+class Distance(NamedTuple):
+    """Floors between a tensor and its twin; whether float64 decides that they are apart, few as they may be."""
+
+    times: float
+    in_double: bool = False
 
 
 def distance(
     left: Reaction, left_key: str, right: Reaction, right_key: str, to_left: Callable[[Array], Array] = np.asarray
-) -> float:
-    """Floors between a tensor on the left and its twin on the right; to_left gives that the left one's layout.
+) -> Distance:
+    """The distance between a tensor on the left and its twin on the right; to_left gives that the left one's layout.
 
-    Where the left side's first siblings leave it above rounding, more of them are measured, and the right
-    side's own, since a program may react more to rounding than its twin without being another.
+    Where the left side's first siblings leave it above rounding, float64 decides. Where a side cannot compute in float64, more
+    siblings are measured, and the right side's own, since a program may react more to rounding than its twin without
+    being another.
     """
     left.grow(floor.DRAWS)
-    reference, other = left.seen[left_key], to_left(right.seen[right_key])
-    times = floor.times_floor(reference, [s[left_key] for s in left.siblings], other)
-    if times < floor.ROUNDING or reference.shape != other.shape:
-        return times
+    times = _times(left, left_key, to_left(right.seen[right_key]))
+    if not floor.ROUNDING <= times < floor.CLEAR:
+        return Distance(times)
+    exact = _times(left.double or left, left_key, to_left((right.double or right).seen[right_key]))
+    if left.double and right.double:
+        return Distance(exact, in_double=exact >= max(floor.ROUNDING, times / 2))
+    if exact < floor.ROUNDING:
+        return Distance(exact)
     left.grow(floor.MORE_DRAWS)
     right.grow(floor.DRAWS)
     with np.errstate(invalid="ignore"):
-        lent = [reference.astype(np.float64) + to_left(move) for move in right.moves(right_key)]
-    return min(
-        floor.times_floor(reference, [s[left_key] for s in left.siblings], other),
-        floor.times_floor(reference, lent, other),
-    )
+        lent = [left.seen[left_key].astype(np.float64) + to_left(move) for move in right.moves(right_key)]
+    other = to_left(right.seen[right_key])
+    return Distance(min(_times(left, left_key, other), floor.times_floor(left.seen[left_key], lent, other)))
+
+
+def _times(side: Reaction, key: str, other: Array) -> float:
+    return floor.times_floor(side.seen[key], [sibling[key] for sibling in side.siblings], other)
+
+
+def _shifted(array: Array, seen: Array, sibling: Array) -> Array:
+    """An array moved, in float64, as the sibling was from what was seen.
+
+    A place that stays NaN or infinite has not moved, where subtraction would make it NaN.
+    """
+    with np.errstate(invalid="ignore"):
+        move = sibling.astype(np.float64) - seen.astype(np.float64)
+        moved: Array = array + np.where(_same(sibling, seen), 0.0, move)
+        return moved
 
 
 def watch_passes(worker: Worker, state: State, batch: Batch) -> Look:
@@ -115,7 +162,7 @@ def watch_update(worker: Worker, state: State, gradients: dict[str, Array], batc
         given = gradients if rng is None else floor.moved_tree(gradients, rng)
         worker.ask("state", values=here)
         with settings_moved(worker, rng):
-            return _after(here, worker.ask("update", gradients=given, **batch))
+            return _after(here, worker.ask("update", gradients=given, **batch), rng)
 
     return look
 
@@ -133,7 +180,7 @@ def watch_updates(worker: Worker, state: State, gradients: Sequence[dict[str, Ar
                     here,
                     worker.ask("update", gradients=one if rng is None else floor.moved_tree(one, rng), **batch),
                 )
-                seen = {key: value for key, value in _after(before, here).items() if key.startswith("update|")}
+                seen = {key: value for key, value in _after(before, here, rng).items() if key.startswith("update|")}
         return seen
 
     return look
@@ -146,7 +193,7 @@ def watch_step(worker: Worker, state: State, batch: Batch, move_settings: bool) 
         here, x = _moved_start(state, batch, rng)
         worker.ask("state", values=here)
         with settings_moved(worker, rng if move_settings else None):
-            return _after(here, worker.ask("step", x=x, y=batch["y"]))
+            return _after(here, worker.ask("step", x=x, y=batch["y"]), rng)
 
     return look
 
@@ -195,15 +242,22 @@ def _moved_start(state: State, batch: Batch, rng: np.random.Generator | None) ->
     return (state, batch["x"]) if rng is None else (floor.moved_tree(state, rng), floor.moved(batch["x"], rng))
 
 
-def _after(before: State, after: State) -> Observation:
+def _after(before: State, after: State, rng: np.random.Generator | None) -> Observation:
     """Updates (new minus old, in float64) of parameters, and new slots, buffers and counters."""
     seen = {
-        f"update|{name}": (value.astype(np.float64) - before["parameters"][name]).astype(np.float64)
+        f"update|{name}": value.astype(np.float64) - before["parameters"][name] + _storing(value, rng)
         for name, value in after["parameters"].items()
     }
     for group in ("slots", "buffers", "counters"):
         seen.update(_keyed(group, after[group]))
     return seen
+
+
+def _storing(value: Array, rng: np.random.Generator | None) -> Array:
+    """For a sibling, what rounding a new value to its dtype may do: half an ulp. Old values that move by whole ulps leave it."""
+    if rng is None:
+        return np.zeros(value.shape)
+    return rng.choice((-0.5, 0.5), value.shape) * np.spacing(np.abs(value))
 
 
 def _keyed(kind: str, entries: Mapping[str, Any]) -> Observation:

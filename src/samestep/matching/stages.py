@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from samestep.matching import floor
 from samestep.matching.aligning import suggestions
+from samestep.matching.double import Doubles, state_in_double, widened
 from samestep.matching.forward import compare_forward
 from samestep.matching.free_run import paired_metrics
 from samestep.matching.judging import Comparison, Judged, judge, not_compared, nothing_to_compare, worst_element
@@ -76,10 +77,12 @@ def observe(
     rows: int,
     batch_size: int,
     rng: np.random.Generator,
+    doubles: Doubles,
 ) -> Moment:
     """Put both programs into the left side's state and watch them pass, update, step and evaluate.
 
-    batches: {"x", "y"} for either side; rows: how many to evaluate on, in batches of batch_size.
+    batches: {"x", "y"} for either side; rows: how many to evaluate on, in batches of batch_size; doubles: the programs in
+    float64.
     """
     sides.right.ask("state", values=sides.to_right(state))
     workers = (sides.left, sides.right)
@@ -92,7 +95,19 @@ def observe(
             watch(worker, here, *(argument[i] for argument in arguments))
             for i, (worker, here) in enumerate(zip(workers, states, strict=True))
         ]
-        return Reaction(looks[0], rng), Reaction(lambda rng: sides.seen_as_left(looks[1](rng)), rng)
+
+        def in_double(side: int) -> Any:
+            given = [widened(argument[side]) for argument in arguments]
+            return doubles.look(side, lambda worker: watch(worker, state_in_double(states[side]), *given)(None))
+
+        def right_in_double() -> Any:
+            seen = in_double(1)
+            return None if seen is None else sides.seen_as_left(seen)
+
+        return (
+            Reaction(looks[0], rng, partial(in_double, 0)),
+            Reaction(lambda rng: sides.seen_as_left(looks[1](rng)), rng, right_in_double),
+        )
 
     def layers(mode: str) -> Both:
         found = both(watch_layers, batches, (mode, mode))
@@ -299,7 +314,8 @@ def _compare(both: Both, kind: str, name: str, twin: str, step: int) -> Comparis
     left, right = both
     one, other = f"{kind}|{name}", f"{kind}|{name}" if f"{kind}|{name}" in right.seen else f"{kind}|{twin}"
     worst = worst_element(name, left.seen[one], twin, right.seen[other])
-    return Comparison(name.replace("|", " of "), step, distance(left, one, right, other), *worst)
+    times, decided = distance(left, one, right, other)
+    return Comparison(name.replace("|", " of "), step, times, *worst, in_double=decided)
 
 
 def _parameters(sides: Sides) -> list[Twin]:

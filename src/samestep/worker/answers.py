@@ -37,10 +37,10 @@ class Session:
         except errors.SamestepError as error:
             return {"error": {"kind": type(error).__name__, "message": str(error)}}
 
-    def do_load(self, source: dict[str, Any], seed: int, x: Rows, y: Rows) -> Answer:
+    def do_load(self, source: dict[str, Any], seed: int, x: Rows, y: Rows, double: bool = False) -> Answer:
         """Run the program file: its prepare(x, y), if it has one, on the training data, then its build()."""
         _randomness.deactivate()  # initial weights are the program's own
-        return self.hold(*load(source, seed, x, y))
+        return self.hold(*load(source, seed, x, y, double))
 
     def hold(self, adapter: Any, program: Any, x: Rows, y: Rows) -> Answer:
         """Answer about this program from now on, with these rows in the precision of its parameters."""

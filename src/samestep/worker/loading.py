@@ -19,7 +19,7 @@ from typing import Any, Callable
 import numpy as np
 
 from samestep.errors import FrameworkMissing, ProgramError, SamestepError
-from samestep.frameworks import FRAMEWORKS, _rows, adapter_for, seed_frameworks
+from samestep.frameworks import FRAMEWORKS, _rows, adapter_for, compute_in_double, seed_frameworks
 
 Array = Any
 """A NumPy array; numpy.typing is younger than some NumPy that this runs with."""
@@ -27,8 +27,11 @@ Rows = Any
 """An array of rows, or a dict {name: array} of several; see frameworks/_rows.py."""
 
 
-def load(source: dict[str, Any], seed: int, x: Rows, y: Rows) -> tuple[Any, Any, Rows, Rows]:
-    """Run the program file, its prepare(x, y) and its build(); returns (adapter, program, x, y)."""
+def load(source: dict[str, Any], seed: int, x: Rows, y: Rows, double: bool = False) -> tuple[Any, Any, Rows, Rows]:
+    """Run the program file, its prepare(x, y) and its build(); returns (adapter, program, x, y).
+
+    double: whether it should compute in float64, as far as it leaves the precision to its framework and its parameters.
+    """
     label = source["label"]
     _seed_generators(seed)
     module = _run(source)
@@ -36,10 +39,15 @@ def load(source: dict[str, Any], seed: int, x: Rows, y: Rows) -> tuple[Any, Any,
     x, y = _prepared(module, label, x, y)
     _seed_generators(seed)
     seed_frameworks(seed)
+    if double:
+        compute_in_double()
     with explained(label, "{}()".format(source["function"])):
         built = build(**_wanted(build, seed=seed, input_shape=_rows.each(lambda array: tuple(array.shape[1:]), x)))
         adapter = adapter_for(built)
-        return adapter, adapter.load(built, fit_dtype(_rows.take(x, slice(2)), np.float32, True)), x, y
+        if double and hasattr(adapter, "widen"):
+            adapter.widen(built)
+        rows = fit_dtype(_rows.take(x, slice(2)), np.float64 if double else np.float32, True)
+        return adapter, adapter.load(built, rows), x, y
 
 
 def fit_dtype(rows: Rows, dtype: Any, is_input: bool) -> Rows:

@@ -1,0 +1,119 @@
+"""Float64 decides where float32 leaves a doubt: rounding all but vanishes there, a difference stays as large as it was."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+LINEAR = """
+import torch
+from torch import nn
+from samestep.frameworks.torch import Program
+
+class Scaled(nn.Linear):
+    factor = 1.0
+
+    def forward(self, x):
+        return super().forward(x) * self.factor
+
+class Single(Scaled):
+    def forward(self, x):
+        return super().forward(x.float() if x.dtype == torch.float32 else torch.full_like(x, float("nan"))[:, :0])
+
+def build(kind=Scaled, factor=1.0):
+    model = kind(8, 3)
+    model.factor = factor
+    return Program(model, loss=nn.MSELoss(), optimizer=torch.optim.SGD(model.parameters(), lr=0.1))
+
+def off():
+    return build(factor=1.0 + 2.0**-18)
+
+def single():
+    return build(Single)
+
+def single_off():
+    return build(Single, 1.0 + 2.0**-18)
+"""
+
+NORMALIZED = """
+import keras
+
+def build(epsilon=1e-3, size=8):
+    layers = [
+        keras.Input((64, 64, 1)),
+        keras.layers.Conv2D(size, 1, activation="relu", name="conv"),
+        keras.layers.BatchNormalization(epsilon=epsilon, name="norm"),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(2, name="head"),
+    ]
+    model = keras.Sequential(layers)
+    model.compile(keras.optimizers.SGD(0.1), loss="mse")
+    return model
+"""
+
+TORCH_NORMALIZED = """
+import torch
+from torch import nn
+from samestep.frameworks.torch import Program
+
+def prepare(x, y):
+    return x.transpose(0, 3, 1, 2), y
+
+def build(epsilon=1e-3):
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 1), nn.ReLU(), nn.BatchNorm2d(8, eps=epsilon, momentum=0.01),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2),
+    )
+    return Program(model, loss=nn.MSELoss(), optimizer=torch.optim.SGD(model.parameters(), lr=0.1))
+
+def other_epsilon():
+    return build(1.01e-3)
+"""
+
+
+@pytest.fixture
+def rows():
+    """Rows of eight numbers, and three targets."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(32, 8)).astype(np.float32), rng.normal(size=(32, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def images():
+    """Images of 64 x 64 that are brighter than zero on average, and two targets."""
+    rng = np.random.default_rng(0)
+    return rng.normal(0.5, 1, (64, 64, 64, 1)).astype(np.float32), rng.normal(size=(64, 2)).astype(np.float32)
+
+
+def stage(result, name):
+    return next(stage for stage in result.stages if stage.stage == name)
+
+
+def test_a_difference_of_few_floors_that_stays_in_float64_is_one(matcher, rows):
+    result = matcher(LINEAR, rows, batch_size=16, steps=3, explain=False)("build", "off")
+    forward = stage(result, "forward")
+    assert result.verdict == "different"
+    assert 10 < forward.times_floor < 100
+    assert forward.note == "decided in float64"
+
+
+def test_it_stays_undecided_where_a_program_computes_in_float32_alone(matcher, rows):
+    result = matcher(LINEAR, rows, batch_size=16, steps=3, explain=False)("single", "single_off")
+    assert stage(result, "forward").verdict == "undecided"
+
+
+def test_a_program_that_computes_in_float32_alone_is_compared_with_its_twin_in_float64(matcher, rows):
+    result = matcher(LINEAR, rows, batch_size=16, steps=3, explain=False)("single", "build")
+    assert result.verdict in ("identical", "rounding")
+
+
+@pytest.mark.timeout(300)
+def test_batch_statistics_that_one_side_sums_carelessly_are_rounding_and_another_epsilon_is_not(program, kept, images):
+    match = importlib.import_module("samestep").match
+    left, right = program(NORMALIZED, "left.py"), program(TORCH_NORMALIZED, "right.py")
+    same = match(left, right, data=images, batch_size=64, steps=2, explain=False)
+    other = match(left, right + ":other_epsilon", data=images, batch_size=64, steps=2, explain=False)
+    # PyTorch averages variances of n - 1
+    assert {s.stage: s.verdict for s in same.stages if s.verdict not in ("identical", "rounding")} == {}
+    assert other.first_difference.stage == "forward"
+    assert other.first_difference.name == "norm"
