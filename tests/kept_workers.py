@@ -19,7 +19,7 @@ keras.utils.clear_session()
 keras.config.set_floatx("float32")
 if "tf_keras" in sys.modules:
     sys.modules["tf_keras"].backend.set_floatx("float32")
-    sys.modules["tf_keras"].mixed_precision.set_global_policy("float32")
+    sys.modules["tf_keras"].mixed_precision.set_global_policy(None)
 if "torch" in sys.modules:
     sys.modules["torch"].set_default_dtype(sys.modules["torch"].float32)
 if "jax" in sys.modules:

@@ -1,9 +1,13 @@
 """Float64 decides where float32 leaves a doubt: rounding all but vanishes there, a difference stays as large as it was."""
 
 import importlib
+from dataclasses import asdict
 
 import numpy as np
 import pytest
+
+from samestep.matching.double import state_in_double, widened
+from samestep.matching.sources import in_frameworks
 
 LINEAR = """
 import torch
@@ -113,7 +117,26 @@ def test_batch_statistics_that_one_side_sums_carelessly_are_rounding_and_another
     left, right = program(NORMALIZED, "left.py"), program(TORCH_NORMALIZED, "right.py")
     same = match(left, right, data=images, batch_size=64, steps=2, explain=False)
     other = match(left, right + ":other_epsilon", data=images, batch_size=64, steps=2, explain=False)
-    # PyTorch averages variances of n - 1
     assert {s.stage: s.verdict for s in same.stages if s.verdict not in ("identical", "rounding")} == {}
     assert other.first_difference.stage == "forward"
     assert other.first_difference.name == "norm"
+
+
+@pytest.mark.parametrize("framework", ["jax", "keras-jax", "tf_keras"])
+def test_a_program_is_the_same_in_float64_apart_from_rounding(framework, kept_workers):
+    source = next(s for s in in_frameworks("mnist-softmax", f"keras,{framework}") if s.label.endswith(framework))
+    x, y = np.random.default_rng(0).random((32, 784), np.float32), np.arange(32) % 10
+    seen = []
+    for double in (False, True):
+        with kept_workers.take(framework, environment=source.environment) as worker:
+            worker.ask("load", source={**asdict(source), "label": framework}, seed=0, x=x, y=y, double=double)
+            state = seen[0][0] if double else worker.ask("state")
+            rows = worker.ask("rows", start=0, stop=32)
+            given = (state_in_double(state), *map(widened, rows.values())) if double else (state, *rows.values())
+            worker.ask("state", values=given[0])
+            seen.append((state, worker.ask("gradients", x=given[1], y=given[2])["gradients"]))
+    single, exact = (gradients for _, gradients in seen)
+    assert {array.dtype.name for array in exact.values()} == {"float64"}
+    for name in single:
+        np.testing.assert_allclose(single[name], exact[name], rtol=1e-4, atol=1e-6)
+        assert not np.array_equal(single[name], exact[name])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -210,7 +210,7 @@ class _Probe:
             np.float64
         )
 
-    def _update(self, seen: dict[str, Array]) -> Array:
+    def _update(self, seen: Mapping[str, Array]) -> Array:
         return self._flat({name: seen[f"update|{name}"] for name in self.places})
 
     def _slices(self) -> tuple[slice, ...]:

@@ -12,7 +12,7 @@ from scipy.special import expit, log_softmax, softmax
 
 from samestep.matching import floor, twins
 from samestep.matching.judging import Comparison, worst_element
-from samestep.matching.reaction import Reaction, distance
+from samestep.matching.reaction import Observation, Reaction, distance
 
 Array = NDArray[Any]
 
@@ -78,11 +78,11 @@ def _compare_output(left: Reaction, right: Reaction, one: str, other: str, step:
 def _linked(side: Reaction, key: str, link: Callable[[Array], Array]) -> Reaction:
     """The reaction with one tensor of it put through a function."""
 
-    def through(seen: dict[str, Array]) -> dict[str, Array]:
+    def through(seen: Observation) -> Observation:
         mapped = link(seen[key].astype(np.float64)).astype(seen[key].dtype)
         return {key: mapped}
 
-    def in_double() -> dict[str, Array] | None:
+    def in_double() -> Observation | None:
         return through(side.double.seen) if side.double else None
 
     linked = Reaction(lambda rng: through(side.seen if rng is None else side.look(rng)), side.rng, in_double)

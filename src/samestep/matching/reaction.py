@@ -16,7 +16,7 @@ from samestep.matching.sides import State
 from samestep.worker.parent import Worker
 
 Array = NDArray[Any]
-Observation = dict[str, Array]
+Observation = Mapping[str, Array]
 """One flat dict of what was seen; a key is the kind, a "|" and the tensor's name."""
 Look = Callable[[np.random.Generator | None], Observation]
 """Runs the program: exactly as it is, or with everything moved by ±1 ulp by this generator."""
@@ -59,13 +59,10 @@ class Reaction:
         exact = {key: seen[key].astype(array.dtype) for key, array in self.seen.items()}
 
         def look(rng: np.random.Generator | None) -> Observation:
-            if rng is None:
-                return exact
-            sibling = self.look(rng)
-            return {key: _shifted(exact[key], self.seen[key], sibling[key]) for key in exact}
+            return exact if rng is None else _Shifted(exact, self.seen, self.look(rng))
 
         double = Reaction(look, self.rng, most=self.most)
-        double.siblings = [{k: _shifted(exact[k], self.seen[k], one[k]) for k in exact} for one in self.siblings]
+        double.siblings = [_Shifted(exact, self.seen, sibling) for sibling in self.siblings]
         return double
 
     def moves(self, key: str) -> list[Array]:
@@ -110,6 +107,22 @@ def distance(
 
 def _times(side: Reaction, key: str, other: Array) -> float:
     return floor.times_floor(side.seen[key], [sibling[key] for sibling in side.siblings], other)
+
+
+class _Shifted(Mapping[str, Array]):
+    """What float64 gives, moved as a sibling is from what was seen; made when it is asked for, since there is much of it."""
+
+    def __init__(self, exact: Observation, seen: Observation, sibling: Observation) -> None:
+        self._exact, self._seen, self._sibling = exact, seen, sibling
+
+    def __getitem__(self, key: str) -> Array:
+        return _shifted(self._exact[key], self._seen[key], self._sibling[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._exact)
+
+    def __len__(self) -> int:
+        return len(self._exact)
 
 
 def _shifted(array: Array, seen: Array, sibling: Array) -> Array:
@@ -171,7 +184,7 @@ def watch_updates(worker: Worker, state: State, gradients: Sequence[dict[str, Ar
     """Look at what the last of several updates changes, each from where the one before led."""
 
     def look(rng: np.random.Generator | None) -> Observation:
-        seen: Observation = {}
+        seen: dict[str, Array] = {}
         here = state if rng is None else floor.moved_tree(state, rng)
         with settings_moved(worker, rng):
             for one in gradients:
