@@ -70,8 +70,10 @@ def state_in_double(state: State) -> State:
 
 
 def widened(values: Any) -> Any:
-    """A tree of dicts with its arrays of floats in float64."""
+    """A tree of dicts and lists with its arrays of floats in float64."""
     if isinstance(values, Mapping):
         return {name: widened(value) for name, value in values.items()}
+    if isinstance(values, list):
+        return [widened(value) for value in values]
     array = np.asarray(values)
     return array.astype(np.float64) if array.dtype.kind == "f" else values
