@@ -7,6 +7,7 @@ up 2^18 numbers one after another, its float32 batch statistics are wrong by hun
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,14 @@ Start = Callable[[int], Worker]
 class Doubles:
     """The two programs in float64, started when they are first asked for; one that cannot compute so is never there.
 
-    drawing: what each side is told of the shared randomness, None where nothing is drawn.
+    described: both sides, of which one that is in float64 already has no other run. drawing: what each side is told of the
+    shared randomness, None where nothing is drawn.
     """
 
-    def __init__(self, start: Start, drawing: Sequence[Mapping[str, Any] | None]) -> None:
-        self._start, self._drawing = start, drawing
+    def __init__(
+        self, start: Start, described: Sequence[dict[str, Any]], drawing: Sequence[dict[str, Any] | None]
+    ) -> None:
+        self._start, self._described, self._drawing = start, described, drawing
         self._workers: list[Worker | None] | None = None
 
     def __enter__(self) -> Doubles:
@@ -40,27 +44,33 @@ class Doubles:
     def look(self, side: int, see: Callable[[Worker], Any]) -> Any:
         """What is seen of one side's program in float64, None where that cannot be."""
         worker = self._both()[side]
-        try:
+        with suppress(SamestepError):  # its author's code may take float32 alone
             return None if worker is None else see(worker)
-        except SamestepError:  # its author's code takes float32 alone
-            return None
+        return None
 
     def _both(self) -> list[Worker | None]:
         if self._workers is None:
-            started = [self._start(side) for side in (0, 1)]
-            self._workers = [self._ready(worker, side) for side, worker in enumerate(started)]
+            self._workers = [self._started(side) for side in (0, 1)]
+            self._workers = [worker and self._ready(worker, side) for side, worker in enumerate(self._workers)]
         return self._workers
 
+    def _started(self, side: int) -> Worker | None:
+        with suppress(SamestepError):
+            return None if _is_double(self._described[side]) else self._start(side)
+        return None
+
     def _ready(self, worker: Worker, side: int) -> Worker | None:
-        try:
+        with suppress(SamestepError):
             worker.receive()
-            if {entry["dtype"] for entry in worker.ask("describe")["parameters"]} == {"float64"}:
+            if _is_double(worker.ask("describe")):
                 worker.ask("randomness", **(self._drawing[side] or {"seed": None}))
                 return worker
-        except SamestepError:
-            pass
         worker.close()
         return None
+
+
+def _is_double(described: Mapping[str, Any]) -> bool:
+    return {entry["dtype"] for entry in described["parameters"]} == {"float64"}
 
 
 def state_in_double(state: State) -> State:

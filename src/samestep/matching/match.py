@@ -216,7 +216,7 @@ class _Match:
         drawing: randomness.Drawing = (None, None)
         if self.sides.parameters.complete and self.sides.buffers.complete:
             drawing = randomness.share(self.sides, x, task.seed)
-        self.doubles = Doubles(partial(task.start, double=True), drawing)
+        self.doubles = Doubles(partial(task.start, double=True), described, drawing)
         self.starts: tuple[State, State] = self.sides.ask("state")
 
     def run(self) -> MatchResult:
