@@ -2,12 +2,16 @@
 
 import importlib
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from samestep.matching.double import state_in_double, widened
+from samestep.matching.free_run import FreeRun, judge_in_double
+from samestep.matching.judging import Comparison, Judged
 from samestep.matching.sources import in_frameworks
+from samestep.results import Stage
 
 LINEAR = """
 import torch
@@ -98,7 +102,7 @@ def test_a_difference_of_few_floors_that_stays_in_float64_is_one(matcher, rows):
     forward = stage(result, "forward")
     assert result.verdict == "different"
     assert 10 < forward.times_floor < 100
-    assert forward.note == "decided in float64"
+    assert forward.note == "stays in float64"
 
 
 def test_it_stays_undecided_where_a_program_computes_in_float32_alone(matcher, rows):
@@ -120,6 +124,21 @@ def test_batch_statistics_that_one_side_sums_carelessly_are_rounding_and_another
     assert {s.stage: s.verdict for s in same.stages if s.verdict not in ("identical", "rounding")} == {}
     assert other.first_difference.stage == "forward"
     assert other.first_difference.name == "norm"
+
+
+@pytest.mark.parametrize(
+    ("in_double", "verdict"), [(0.1, "rounding"), (30.0, "different"), (15.0, "undecided"), (None, "undecided")]
+)
+def test_curves_that_part_are_judged_by_those_of_float64(in_double, verdict):
+    steps, spacing = np.arange(1, 9), 1e-6
+    left = 1.0 / steps
+    siblings = [left + spacing, left - spacing]
+    parted = Judged(Stage("free run", "undecided", 40.0, "running loss", 0), Comparison("running loss", 0, 40.0))
+    free = FreeRun(parted, (), 0, {"parameters": {}}, left, siblings)
+    sides = SimpleNamespace(right=SimpleNamespace(ask=lambda do, values: values), to_right=lambda state: state)
+    runs = {0: {"running_loss": left}, 1: in_double and {"running_loss": left + in_double * spacing}}
+    judged = judge_in_double(free, sides, {}, SimpleNamespace(look=lambda side, see: runs[side]))
+    assert judged.stage.verdict == verdict
 
 
 @pytest.mark.parametrize("framework", ["jax", "keras-jax", "tf_keras"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -78,7 +78,7 @@ def run_freely(
 
 
 def judge_in_double(free: FreeRun, sides: Sides, plan: dict[str, Any], doubles: Doubles) -> Judged:
-    """Let float64 decide about curves that left the siblings: rounding takes them there if they stay together in float64."""
+    """Let float64 decide about curves that left the siblings: they stay together there if rounding took them apart."""
     right_start = sides.right.ask("state", values=sides.to_right(free.start))
     runs = [
         doubles.look(side, partial(_train, start=state_in_double(start), plan=plan))
@@ -87,8 +87,10 @@ def judge_in_double(free: FreeRun, sides: Sides, plan: dict[str, Any], doubles: 
     if any(run is None or len(run["running_loss"]) != len(free.left) for run in runs):
         return free.judged
     near = [{"running_loss": runs[0]["running_loss"] + (sibling - free.left)} for sibling in free.siblings]
-    exact = _judge_curves(runs[0], runs[1], near, "decided in float64")
-    return exact if exact.stage.verdict in ("identical", "rounding") else free.judged
+    exact = _judge_curves(runs[0], runs[1], near, "")
+    if exact.worst is None or floor.ROUNDING <= _times(exact) < _times(free.judged) / 2:
+        return free.judged
+    return judge("free run", [replace(exact.worst, in_double=_times(exact) >= floor.ROUNDING)], "compared in float64")
 
 
 def _train_left(

@@ -66,7 +66,7 @@ def judge(stage: str, comparisons: Iterable[Comparison], note: str = "") -> Judg
     worst = max(SEVERITY[c.verdict] for c in compared)
     candidates = [c for c in compared if SEVERITY[c.verdict] == worst]
     named = candidates[0] if worst >= SEVERITY["undecided"] else max(candidates, key=lambda c: c.times_floor)
-    note = "; ".join(part for part in (note, "decided in float64" if named.in_double else "") if part)
+    note = "; ".join(part for part in (note, "stays in float64" if named.in_double else "") if part)
     found = Stage(stage, named.verdict, named.times_floor, named.name, named.step, note)
     return Judged(found, named)
 
