@@ -12,6 +12,8 @@ import pytest
 from kept_workers import KeptWorkers
 from samestep import cli
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in a worker, for programs in this very process
+
 LINEAR = "from samestep_numpy import Program\ndef build():\n    return Program({})\n"
 """A program of the plugin in plugins/samestep-numpy, a framework small enough for all that is around frameworks."""
 

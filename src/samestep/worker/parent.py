@@ -203,8 +203,9 @@ def _environment(mark: str) -> dict[str, str]:
     """This process's environment for a child.
 
     TensorFlow 2 writes TF2_BEHAVIOR into it when it is imported here; a child with TensorFlow 1 would then run eagerly.
+    OpenMP's threads are to sleep while they wait: two programs at once would spin for the same cores. Their number stays.
     """
-    inherited = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, MARK: mark}
+    inherited = {"TF_CPP_MIN_LOG_LEVEL": "2", "OMP_WAIT_POLICY": "PASSIVE", **os.environ, MARK: mark}
     if "tensorflow" in sys.modules:
         inherited.pop("TF2_BEHAVIOR", None)
     return inherited
