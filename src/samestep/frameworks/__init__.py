@@ -132,6 +132,12 @@ def _keras_in_double(keras):
         keras.config.set_dtype_policy("float64")
 
 
+def end_pipelines_at_once():
+    """See _tensorflow_pipelines; only if the program has imported TensorFlow."""
+    if "tensorflow" in sys.modules:
+        importlib.import_module("samestep.frameworks._tensorflow_pipelines").untune()
+
+
 def seed_frameworks(seed):
     """Seed the frameworks that the program has imported; never imports one to do so."""
     tensorflow = sys.modules.get("tensorflow")

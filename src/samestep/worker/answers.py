@@ -14,7 +14,7 @@ from typing import Any, Callable
 import numpy as np
 
 from samestep import errors
-from samestep.frameworks import FUNCTIONS, _randomness, _rows
+from samestep.frameworks import FUNCTIONS, _randomness, _rows, end_pipelines_at_once
 from samestep.worker.loading import Rows, explained, fit_dtype, load
 
 Answer = Any
@@ -44,6 +44,7 @@ class Session:
 
     def hold(self, adapter: Any, program: Any, x: Rows, y: Rows) -> Answer:
         """Answer about this program from now on, with these rows in the precision of its parameters."""
+        end_pipelines_at_once()
         self.adapter, self.program = adapter, program
         self.dtype = _float_dtype(adapter.describe(program)["parameters"])
         self.x, self.y = fit_dtype(x, self.dtype, True), fit_dtype(y, self.dtype, False)
