@@ -46,6 +46,12 @@ def functional():
     return compiled(keras.Model(inputs, layers.Softmax()(layers.Dense(3)(hidden))))
 
 
+def functional_normalised():
+    inputs = keras.Input((6,))
+    hidden = layers.BatchNormalization(momentum=0.9)(layers.ReLU()(layers.Dense(8)(inputs)))
+    return compiled(keras.Model(inputs, layers.Softmax()(layers.Dense(3)(hidden))))
+
+
 Subclassed = either_keras.subclassed(keras)
 
 
@@ -277,10 +283,9 @@ def test_a_staircase_is_found_in_the_schedule_where_no_step_is_looked_at_between
     )
 
 
-def test_whole_matches_of_twins_find_rounding_at_most():
-    for left, right in ((normalised, normalised), (dense, functional)):
-        result = compare(left, right, DATA, steps=2)
-        assert result.verdict in ("identical", "rounding")
+def test_a_whole_match_of_twins_finds_rounding_at_most():
+    result = compare(normalised, functional_normalised, DATA, steps=2)
+    assert result.verdict in ("identical", "rounding")
 
 
 def test_a_whole_match_blames_the_moving_averages_and_nothing_else():
@@ -357,6 +362,16 @@ def test_the_data_stage_sees_the_batches_that_fit_feeds():
 )
 def test_on_tensorflow(name):
     keras_backend_checks.CHECKS[name]()
+
+
+def test_no_pipeline_is_tuned_and_what_its_author_chose_stays():
+    """Waiting for the thread of tf.data's tuner, which can miss its end, takes up to a minute a pipeline."""
+    InProcess(dense, *DATA)
+    chosen = tf.data.Options()
+    chosen.deterministic = False
+    options = iter(tf.data.Dataset.range(3).with_options(chosen))._dataset.options()
+    assert options.autotune.enabled is False
+    assert options.deterministic is False
 
 
 def test_a_scheduler_is_read_at_each_epoch_of_the_data():
