@@ -154,6 +154,8 @@ halved = lambda: program(lambda m: lambda o, y: F.mse_loss(o, y) / 2)
 huber = lambda: program(lambda m: torch.nn.HuberLoss(delta=0.3))
 column = lambda: program(lambda m: lambda o, y: F.mse_loss(o[:, 0], y), 1)
 spread = lambda: program(lambda m: lambda o, y: F.mse_loss(o, y), 1)
+squeezed = lambda: program(lambda m: lambda o, y: F.mse_loss(o.squeeze(), y), 1)
+alone = lambda: program(lambda m: lambda o, y: F.mse_loss(o, y), 1)
 l2 = lambda: decaying(0.01)
 kernels = lambda: decaying(0.01, 2)
 
@@ -188,7 +190,16 @@ def causes(program, kept):
         x = rng.normal(size=(32, 5)).astype(np.float32)
         classes, numbers = rng.integers(0, 3, 32), x[:, :3] * 1.3 + 0.2
         both = {"kind": classes, "size": numbers[:, :1]}
-        data = x, {"classes": classes, "numbers": numbers, "a row of numbers": numbers[:, 0], "both": both}[targets]
+        data = (
+            x,
+            {
+                "classes": classes,
+                "numbers": numbers,
+                "a row of numbers": numbers[:, 0],
+                "a column of numbers": numbers[:, :1],
+                "both": both,
+            }[targets],
+        )
         result = samestep.match(f"{path}:{left}", f"{path}:{right}", data=data, batch_size=16, steps=1)
         assert result.first_difference.stage == "loss"
         note = next(stage.note for stage in result.stages if stage.stage == "loss")
@@ -208,6 +219,7 @@ def causes(program, kept):
         ("squared", "halved", "numbers", {("loss", "scale"): (1.0, 0.5)}),
         ("huber", "squared", "numbers", {("loss", "kind"): ("Huber", "squared error")}),
         ("column", "spread", "a row of numbers", {("loss", "broadcast"): (False, True)}),
+        ("alone", "squeezed", "a column of numbers", {("loss", "broadcast"): (False, True)}),
         ("plain", "l2", "classes", {("regularizer", "l2"): (0.0, 0.01)}),
     ],
 )

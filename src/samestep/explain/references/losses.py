@@ -408,7 +408,7 @@ def weighted(variant: Variant, given: Losses) -> Iterator[Variant]:
 
 def _ways(given: Losses) -> Iterator[tuple[str, Mapping[str, Any], int, bool, str]]:
     outputs, targets = given.outputs, given.targets
-    apart = {outputs.shape, targets.shape} == {(len(outputs),), (len(outputs), 1)}
+    apart = outputs.size == targets.size == len(outputs)  # a program may squeeze either before it compares them
     for kind, found in KINDS.items():
         axes = (-1, 1) if found.classes and outputs.ndim > 2 else (-1,)
         broadcasts = (False, True) if apart and not found.classes else (False,)
