@@ -49,6 +49,15 @@ shrunk = lambda: program(each(lambda p: p.grad.add_(p.data.sign(), alpha=0.002))
 detached = lambda: program(cut=True)
 reversed_ = lambda: program(lambda model: model.first.weight.grad.neg_())
 noisy = lambda: program(each(lambda p: p.grad.add_(torch.randn_like(p) * 0.01)))
+
+def looking_up(**options):
+    torch.manual_seed(0)
+    table = torch.nn.Embedding(5, 3, **options)
+    table.weight.data.copy_(torch.rand(5, 3))
+    model = torch.nn.Sequential(table, torch.nn.Flatten(), torch.nn.Linear(12, 3))
+    return Program(model, loss=torch.nn.CrossEntropyLoss(), optimizer=torch.optim.SGD(model.parameters(), 1e-2))
+
+words, words_and_padding = lambda: looking_up(), lambda: looking_up(padding_idx=2)
 bent = lambda: program(each(lambda p: p.grad.copy_(p.grad.sign() * p.grad.abs() ** 0.9)))
 """
 FIRST = ["first.weight", "first.bias"]
@@ -59,9 +68,10 @@ def match(program, kept):
     """A match of two of the programs above."""
     path = program(PROGRAMS)
 
-    def run(left, right):
+    def run(left, right, tokens=False):
         rng = np.random.default_rng(0)
         x, y = rng.normal(size=(32, 5)).astype(np.float32), rng.integers(0, 3, 32)
+        x = rng.integers(0, 5, (32, 4)) if tokens else x
         result = samestep.match(f"{path}:{left}", f"{path}:{right}", data=(x, y), batch_size=16, steps=1)
         assert result.first_difference.stage == "gradients"
         return result
@@ -97,6 +107,13 @@ def test_noise_is_named_by_its_size(match):
     (cause,) = match("plain", "noisy").causes
     assert (cause.component, cause.setting, cause.left) == ("gradient", "noise", 0.0)
     assert cause.right == pytest.approx(0.01, rel=0.25)
+
+
+def test_a_row_of_an_embedding_that_has_no_gradient_is_padding(match):
+    (cause,) = match("words", "words_and_padding", tokens=True).causes
+    assert (cause.component, cause.setting, cause.left, cause.right) == ("gradient", "padding_idx", None, 2)
+    assert cause.confirmed
+    assert "left: nn.Embedding(…, padding_idx=2)" in cause.fix
 
 
 def test_no_cause_is_named_for_gradients_that_nothing_known_turns_into_the_others(match):

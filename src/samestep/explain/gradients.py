@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -50,7 +51,7 @@ def explain_gradients(case: Case, worst: Comparison) -> Explanation:
     causes = [_trainable(case, frozen, left)] if frozen[0] != frozen[1] else []
     left, right = (_without(side, frozen[0] | frozen[1]) for side in (left, right))
     if not _reproduces(left, right, lambda given: given.gradients):
-        found = next(_changes(left, right), None)
+        found = next(_changes(left, right, _tables(case)), None)
         if found is None:
             noted = "neither scaling, clipping nor weight decay turns one side's gradients into the other's"
             return Explanation(tuple(causes), ruled_out=noted)
@@ -129,9 +130,17 @@ def _without(side: Side, names: frozenset[str]) -> list[Seen]:
     ]
 
 
-def _changes(left: Side, right: Side) -> Iterator[tuple[int, Change, Any]]:
+def _tables(case: Case) -> list[str]:
+    """The left names of parameters whose rows are looked up."""
+    names = {right: left for left, right in case.sides.parameters.right_names.items()}
+    sides = [[(p["name"], p.get("layout", "")) for p in side["parameters"]] for side in case.sides.described]
+    told = [*sides[0], *((names.get(name, ""), layout) for name, layout in sides[1])]
+    return list(dict.fromkeys(name for name, layout in told if name and "token" in layout))
+
+
+def _changes(left: Side, right: Side, tables: Sequence[str]) -> Iterator[tuple[int, Change, Any]]:
     """Changes of one side's gradients that give the other's, the simplest first: (which side has it, it, the base's value)."""
-    for propose in (_clippings, _scales, _decays, _noises, _own_scales):
+    for propose in (partial(_missing_rows, tables), _clippings, _scales, _decays, _noises, _own_scales):
         for side, base, changed in ((1, left, right), (0, right, left)):
             for change in propose(base, changed):
                 if _reproduces(base, changed, change.apply):
@@ -148,6 +157,16 @@ def _reproduces(base: Side, changed: Side, apply: Callable[[Pass], Tensors]) -> 
             if not floor.times_floor(seen, near, made[name], np.float32) < floor.ROUNDING:
                 return False
     return True
+
+
+def _missing_rows(tables: Sequence[str], base: Side, changed: Side) -> Iterator[Change]:
+    """A row of a table that has gradients on one side only."""
+    for name in (table for table in tables if table in base[0].given.gradients):
+        moved = [np.any([seen.given.gradients[name] != 0 for seen in side], axis=0) for side in (base, changed)]
+        rows = [np.flatnonzero(each.reshape(len(each), -1).any(1)).tolist() for each in moved]
+        missing = [row for row in rows[0] if row not in rows[1]]
+        if len(missing) == 1:
+            yield gradients.without_row(name, missing[0])
 
 
 def _scales(base: Side, changed: Side) -> Iterator[Change]:
@@ -221,6 +240,8 @@ def _value_of_base(change: Change, base: Side) -> Any:
     """What the side without the change has in its place; it may be clipped too, at a higher limit."""
     if change.setting == "scale":
         return dict.fromkeys(change.value, 1.0) if isinstance(change.value, Mapping) else 1.0
+    if change.setting == "padding_idx":
+        return None
     if change.component == "regularizer" or change.setting == "noise":
         return 0.0
     each = [seen.given.gradients for seen in base]

@@ -23,6 +23,8 @@ def gradient_line(framework: str, change: Change, value: Any) -> str:
         return regularizer_line(framework, change.setting, value, change.tensors)
     if change.setting == "scale":
         return _scale_line(value)
+    if change.setting == "padding_idx":
+        return _row_line(framework, change.tensors[0], value)
     if change.setting == "noise":
         return f"add noise of standard deviation {shown(value)} to gradients" if value else "add no noise to gradients"
     if value is None:
@@ -36,6 +38,16 @@ def gradient_cause(case: Case, change: Change, values: tuple[Any, Any]) -> Cause
     """A confirmed change of gradients, with the line for either side."""
     fix = both_ways(case, lambda framework, side: gradient_line(framework, change, values[1 - side]))
     return Cause(change.component, change.setting, *values, True, fix)
+
+
+def _row_line(framework: str, table: str, row: Any) -> str:
+    if row is None:
+        return f"train all rows of {table}" + (": nn.Embedding without padding_idx" if framework == "torch" else "")
+    return (
+        f"nn.Embedding(…, padding_idx={row})"
+        if framework == "torch"
+        else f"set the gradient of row {row} of {table} to zero"
+    )
 
 
 def _scale_line(value: Any) -> str:

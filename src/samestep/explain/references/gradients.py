@@ -119,6 +119,17 @@ def shrunk(amounts: Mapping[str, float]) -> Change:
     )
 
 
+def without_row(name: str, row: int) -> Change:
+    """The gradient of one row of a table set to zero: torch.nn.Embedding's padding_idx."""
+
+    def apply(given: Pass) -> Tensors:
+        table = given.gradients[name].copy()
+        table[row] = 0.0
+        return {**given.gradients, name: table}
+
+    return Change("gradient", "padding_idx", row, apply, (name,))
+
+
 def noisy(added: Tensors, size: float) -> Change:
     """Numbers added to the gradients; size: their standard deviation."""
     return Change(
