@@ -68,6 +68,15 @@ def program(draw, optimizer=torch.optim.SGD, bias=init.zeros_, **options):
     made = optimizer(model.parameters(), 0.1, **options)
     return Program(model, loss=torch.nn.CrossEntropyLoss(), optimizer=made)
 
+def small(gain):
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(12, 16), torch.nn.Tanh(), torch.nn.Linear(16, 3))
+    for layer in (model[0], model[2]):
+        init.kaiming_normal_(layer.weight, nonlinearity=gain)
+    return Program(model, loss=torch.nn.CrossEntropyLoss(), optimizer=torch.optim.SGD(model.parameters(), 0.1))
+
+def small_linear(): return small("linear")
+def small_relu(): return small("relu")
 def again(draw, **options):
     torch.rand(1)
     np.random.rand()
@@ -96,6 +105,7 @@ def matched(matcher):
     [
         ("uniform", "normal", ("init", "distribution", "uniform", "normal")),
         ("he", "lecun", ("init", "scale", pytest.approx(GAIN), 1.0)),
+        ("small_linear", "small_relu", ("init", "scale", 1.0, pytest.approx(GAIN))),
         ("biased", "uniform", ("init", "bias_distribution", "constant 0.1", "zeros")),
         ("accumulating", "from_one", ("optimizer", "initial_accumulator", 0.0, pytest.approx(0.1))),
     ],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from samestep.explain.case import Case, Explanation
 from samestep.explain.fixes.initial import initial_cause
-from samestep.explain.references.initial import TRUNCATED, Rule, fans_of, rules, shape_of
+from samestep.explain.references.initial import TRUNCATED, Rule, fans_of, rules, scaled_rules, shape_of
 from samestep.matching.judging import Comparison
 from samestep.results import Cause
 
@@ -30,6 +31,16 @@ class _Pair:
     name: str
     arrays: tuple[Array, Array]
     fans: dict[str, float]
+
+    @property
+    def scaled(self) -> set[tuple[Rule, Rule]]:
+        """The rules of both that one draw can come from, if the right one is the left one times a number; else none."""
+        one, other = (array.astype(np.float64).ravel() for array in self.arrays)
+        factor = float(one @ other) / (float(one @ one) or 1.0)
+        if factor <= 0 or not np.allclose(other, factor * one, rtol=1e-5, atol=0):
+            return set()
+        left, right = self.rules
+        return {pair for pair in scaled_rules(factor, self.fans) if pair[0] in left and pair[1] in right}
 
     @property
     def rules(self) -> tuple[set[Rule], set[Rule]]:
@@ -75,17 +86,36 @@ Difference = tuple[str, Any, Any, str, bool]
 
 
 def _of_kernels(pairs: list[_Pair]) -> list[Difference]:
-    """What the rules of kernels that differ have not in common: the rules that hold for all of them, on either side."""
-    ruled = [(pair, *pair.rules) for pair in pairs if not np.array_equal(*pair.arrays)]
+    """What sets the rules of kernels that differ apart."""
+    differ = [pair for pair in pairs if not np.array_equal(*pair.arrays)]
+    return _of_one_draw(differ) or _of_draws(differ)
+
+
+def _of_one_draw(pairs: list[_Pair]) -> list[Difference]:
+    """Where both sides scale the same draws: the rules whose spreads have just that ratio in all kernels."""
+    allowed = [pair.scaled for pair in pairs]
+    return _told(set.intersection(*allowed), pairs) if all(allowed) and pairs else []
+
+
+def _of_draws(pairs: list[_Pair]) -> list[Difference]:
+    """What the rules that hold for all kernels of one side have not in common with those of the other side."""
+    ruled = [(pair, *pair.rules) for pair in pairs]
     apart = [(pair, left, right) for pair, left, right in ruled if not left & right]
     if not apart:
         return []
-    names = ", ".join(pair.name for pair, *_ in apart)
     ours = set.intersection(*(left for _, left, _ in apart))
     theirs = set.intersection(*(right for *_, right in apart))
     if not ours or not theirs:
         return _by_shape(apart[0][0])
-    likely = sorted(((one, other) for one in ours for other in theirs), key=_unlikeliness)
+    return _told(product(ours, theirs), [pair for pair, *_ in apart])
+
+
+def _told(rules_of_both: Iterable[tuple[Rule, Rule]], pairs: list[_Pair]) -> list[Difference]:
+    """The settings in which the likeliest rules of both sides differ; none if there are no rules."""
+    likely = sorted(rules_of_both, key=_unlikeliness)
+    if not likely:
+        return []
+    names = ", ".join(pair.name for pair in pairs)
     told = [_differing(*pair) for pair in likely if len(_differing(*pair)) == len(_differing(*likely[0]))]
     left, right = (rule.told for rule in likely[0])
     sure = all(names == told[0] for names in told)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,16 @@ def rules(array: Array, fans: dict[str, float]) -> set[Rule]:
     return {rule for rule in _candidates(fans) if _can_be(flat, rule, fans)}
 
 
+def scaled_rules(factor: float, fans: dict[str, float]) -> set[tuple[Rule, Rule]]:
+    """Pairs of rules of one distribution, of which the second one spreads by this factor more widely than the first."""
+    every = [(rule, spread(rule, fans)) for rule in _candidates(fans)]
+    return {
+        (one, other)
+        for (one, narrow), (other, wide) in product(every, every)
+        if one.distribution == other.distribution and np.isclose(narrow * factor, wide, rtol=1e-5, atol=0)
+    }
+
+
 def shape_of(array: Array) -> set[str]:
     """The distributions that this array can be a draw of, whatever their scale."""
     flat = array.astype(np.float64).ravel()
@@ -88,15 +99,15 @@ def _candidates(fans: dict[str, float]) -> Iterator[Rule]:
 
 def _can_be(flat: Array, rule: Rule, fans: dict[str, float]) -> bool:
     """Kolmogorov and Smirnov's test, which is weak in the scale, and one of the mean square."""
-    spread = _spread(rule, fans)
+    size = spread(rule, fans)
     kurtosis = float(_standard(rule.distribution).stats("k")) + 3.0
-    deviation = (np.mean(flat**2) / spread**2 - 1) / np.sqrt((kurtosis - 1) / flat.size)
-    if rule.distribution == UNIFORM and np.max(np.abs(flat)) > spread * np.sqrt(3) * (1 + 1e-6):
+    deviation = (np.mean(flat**2) / size**2 - 1) / np.sqrt((kurtosis - 1) / flat.size)
+    if rule.distribution == UNIFORM and np.max(np.abs(flat)) > size * np.sqrt(3) * (1 + 1e-6):
         return False
-    return 2 * stats.norm.sf(abs(deviation)) > RARE and _ks(flat, rule.distribution, spread) > RARE
+    return 2 * stats.norm.sf(abs(deviation)) > RARE and _ks(flat, rule.distribution, size) > RARE
 
 
-def _spread(rule: Rule, fans: dict[str, float]) -> float:
+def spread(rule: Rule, fans: dict[str, float]) -> float:
     """The standard deviation of a rule; a fan's rule is for the deviation, one without a fan for the parameter."""
     scale = rule.scale or 0.0
     if rule.fan is not None:
