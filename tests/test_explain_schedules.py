@@ -255,3 +255,37 @@ def test_a_schedule_of_no_known_kind_has_no_cause(matched):
     assert result.verdict == "different"
     assert result.causes == ()
     assert any("no known schedule" in stage.note for stage in result.stages)
+
+
+PROGRAM = """
+import torch
+from samestep.frameworks.torch import Program
+
+def program(first):
+    torch.manual_seed(0)
+    model, loss = torch.nn.Linear(5, 3), torch.nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.8)
+
+    def step(x, y):
+        optimizer.zero_grad()
+        value = loss(model(x), y)
+        value.backward()
+        for part in (scheduler, optimizer) if first else (optimizer, scheduler):
+            part.step()
+        return value
+
+    return Program(model, loss=loss, optimizer=optimizer, scheduler=scheduler, step=step)
+
+def before(): return program(True)
+def after(): return program(False)
+"""
+
+
+def test_a_scheduler_that_steps_before_the_optimizer_is_ahead_by_one(matcher):
+    rng = np.random.default_rng(0)
+    result = matcher(PROGRAM, (rng.normal(size=(32, 5)), rng.integers(0, 3, 32)), batch_size=16, steps=2)(
+        "after", "before"
+    )
+    assert result.first_difference.stage == "schedule"
+    assert [(c.component, c.setting, c.left, c.right) for c in result.causes] == [("schedule", "offset", 0, 1)]

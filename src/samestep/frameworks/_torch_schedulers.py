@@ -23,6 +23,12 @@ def place(scheduler: Any) -> List[Any]:
     return [(getattr(part, "last_epoch", None), getattr(part, "_step_count", None)) for part in _parts(scheduler)]
 
 
+def ahead(schedulers: Sequence[Any], places: Sequence[List[Any]]) -> int:
+    """How many steps the schedulers have made since they stood at these places."""
+    moves = [(place(scheduler)[0][0], before[0][0]) for scheduler, before in zip(schedulers, places)]
+    return max([now - before for now, before in moves if before is not None], default=0)
+
+
 def advance(schedulers: Sequence[Any], loss: Any) -> None:
     """Advance each after an update; loss: that update's."""
     for scheduler in schedulers:

@@ -124,9 +124,11 @@ def observe_step(program: Any, x: Any, y: Any) -> Tuple[np.ndarray, Dict[str, An
     """
     given: Dict[str, Any] = {}
     calls = [0] * len(program.optimizers)
+    places = [_torch_schedulers.place(scheduler) for scheduler in program.schedulers]
 
     def note(number: int, original: Callable[[], None]) -> None:
         calls[number] += 1
+        program.ahead = _torch_schedulers.ahead(program.schedulers, places)
         for name, parameter in program.slots[number].parameters.items():
             given.setdefault(name, None if parameter.grad is None else parameter.grad.detach().clone())
         if program.step is not None and not isinstance(program.optimizers[number], torch.optim.LBFGS):

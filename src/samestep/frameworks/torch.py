@@ -66,6 +66,7 @@ class Program:
         _check(self)
         self.updates = 0
         self.calls = [1] * len(self.optimizers)
+        self.ahead = 0  # steps that schedulers make before the optimizer within a step of the program's own
         self.modes = {module: module.training or not self.plain.training for module in self.plain.modules()}
         self.parameters: Dict[str, Any] = {}
         self.buffers: List[str] = []

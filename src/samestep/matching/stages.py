@@ -88,7 +88,6 @@ def observe(
     workers = (sides.left, sides.right)
     states = (state, sides.right.ask("state"))
     sides.left.ask("state", values=state)
-    same_rate = _same_rate(sides.ask("settings"))
 
     def both(watch: Callable[..., Any], *arguments: Any) -> Both:
         looks = [
@@ -117,6 +116,7 @@ def observe(
 
     whole = bool(sides.lacking("update"))
     passes = both(watch_passes, batches)
+    same_rate = whole or _same_rate(sides.ask("rates", steps=[step]))
     steps = both(watch_step, batches, (whole, whole))
     updates = probes = None
     if not whole:
@@ -133,10 +133,10 @@ def observe(
     return Moment(step, passes, layers, updates, probes, steps, evaluations, same_rate)
 
 
-def _same_rate(settings: tuple[dict[str, Any], dict[str, Any]]) -> bool:
-    """Whether the learning rates are equal up to rounding, as far as they are known."""
-    known = [np.array(side["learning_rate"]["value"], np.float32) for side in settings if "learning_rate" in side]
-    return len(known) < 2 or not np.isfinite(known).all() or floor.times_floor(known[0], [], known[1]) < floor.ROUNDING
+def _same_rate(rates: tuple[list[float], list[float]]) -> bool:
+    """Whether the learning rates of a step are equal up to rounding, as far as they are known."""
+    left, right = (np.array(side, np.float32) for side in rates)
+    return not np.isfinite([left, right]).all() or floor.times_floor(left, [], right) < floor.ROUNDING
 
 
 def spread_out(gradients: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:

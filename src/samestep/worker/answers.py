@@ -152,8 +152,9 @@ class Session:
 
     def _rates(self, steps):
         rates = []
+        ahead = getattr(self.program, "ahead", 0)
         for step in steps:
-            self.adapter.state(self.program, {"counters": {"step": step}})
+            self.adapter.state(self.program, {"counters": {"step": step + ahead}})
             rates.append(self.adapter.settings(self.program).get("learning_rate", {}).get("value", float("nan")))
         return rates
 
