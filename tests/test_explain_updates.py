@@ -40,6 +40,8 @@ def found(result):
         ),
         ("keras_momentum", "keras_clipped_by_norm", {"clip_norm": (None, 0.5)}),
         ("keras_clipped_by_the_norm_of_all", "keras_momentum", {"global_clip_norm": (0.5, None)}),
+        ("tf_keras_nadam", "keras_adam", {"algorithm": ("Nadam", "Adam")}),
+        ("keras_clipped_by_a_small_norm", "keras_momentum", {"global_clip_norm": (0.01, None)}),
     ],
 )
 def test_the_settings_that_differ_are_named_with_both_values(left, right, settings, kept):

@@ -34,8 +34,8 @@ MOST_ACCUMULATED = 16
 """Gradients that an optimizer is given before it is taken for one that never updates."""
 WEIGHTS = (-3.0, -1.0)
 """Decimal exponents of the parameters at first: decay shows in them, and storing them rounds little away."""
-SMALL, LARGE = (-9.0, -1.0), (-5.0, 3.0)
-"""Decimal exponents of the gradients: below any clipping, and above it; small enough to show an epsilon."""
+SMALL, SMALLER, LARGE = (-9.0, -1.0), (-10.0, -4.0), (-5.0, 3.0)
+"""Decimal exponents of the gradients: below usual clipping, below any, and above it; small enough to show an epsilon."""
 
 
 def explain_update(case: Case, worst: Comparison) -> Explanation:
@@ -95,11 +95,21 @@ def identified(
 
 def _identified(probe: _Probe, declared: dict[str, float], known: set[str]) -> tuple[list[Fit], Evidence]:
     """What fits small gradients, and then large ones too, clipped where they have to be."""
-    small, large = probe.evidence(SMALL), probe.evidence(LARGE)
+    for exponents in (SMALL, SMALLER):
+        found, both = _at(exponents, probe, declared, known)
+        if found:
+            break
+    return found, both
+
+
+def _at(
+    exponents: tuple[float, float], probe: _Probe, declared: dict[str, float], known: set[str]
+) -> tuple[list[Fit], Evidence]:
+    small, large = probe.evidence(exponents), probe.evidence(LARGE)
     variants = likeliest_first(optimizers.variants(bool(small.given[0].decays.any()), probe.every), known)
     unclipped = fits(variants, small, declared)
     if unclipped and unclipped[0].variant.name in SLOW:
-        small, large = probe.evidence(SMALL, RATES + LONGER), probe.evidence(LARGE, RATES + LONGER)
+        small, large = probe.evidence(exponents, RATES + LONGER), probe.evidence(LARGE, RATES + LONGER)
         unclipped = fits([fit.variant for fit in unclipped], small, declared)
     both = _joined(small, large)
     found = fits([fit.variant for fit in unclipped], both, unclipped[0].numbers) if unclipped else []

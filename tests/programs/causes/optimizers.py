@@ -13,10 +13,11 @@ def torch_net(optimizer, **settings):
     return Program(model, loss=torch.nn.CrossEntropyLoss(), optimizer=chosen)
 
 
-def keras_net(optimizer, **settings):
+def keras_net(optimizer, library="keras", **settings):
     """The net in Keras."""
-    import keras
+    import importlib
 
+    keras = importlib.import_module(library)
     keras.utils.set_random_seed(0)
     layers = [keras.Input((5,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(3)]
     model = keras.Sequential(layers)
@@ -108,6 +109,10 @@ def keras_adam():
     return keras_net("Adam")
 
 
+def tf_keras_nadam():
+    return keras_net("Nadam", "tf_keras")
+
+
 def keras_momentum():
     return keras_net("SGD", learning_rate=0.01, momentum=0.9)
 
@@ -118,6 +123,10 @@ def keras_clipped_by_norm():
 
 def keras_clipped_by_the_norm_of_all():
     return keras_net("SGD", learning_rate=0.01, momentum=0.9, global_clipnorm=0.5)
+
+
+def keras_clipped_by_a_small_norm():
+    return keras_net("SGD", learning_rate=0.01, momentum=0.9, global_clipnorm=0.01)
 
 
 def keras_rmsprop_with_momentum():

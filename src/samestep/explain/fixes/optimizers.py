@@ -86,7 +86,15 @@ TENSORS = {
     "keras": "optimizer.exclude_from_weight_decay(var_list=[…]) for those that the other side leaves alone",
 }
 """How the tensors that decay are chosen."""
-FORMS = ("epsilon_place", "momentum_form", "first_undampened", "amsgrad_form", "bias_correction", "initial_accumulator")
+FORMS = (
+    "momentum_product",
+    "epsilon_place",
+    "momentum_form",
+    "first_undampened",
+    "amsgrad_form",
+    "bias_correction",
+    "initial_accumulator",
+)
 """Settings that are the way in which a framework computes: none of its arguments changes them."""
 
 

@@ -150,10 +150,19 @@ def lars(step: Step, s: Settings) -> Array:
 
 
 def nadam(step: Step, s: Settings) -> Array:
-    """Nadam (Dozat 2016) with its momentum schedule: keras/src/optimizers/nadam.py, torch/optim/nadam.py."""
+    """Nadam (Dozat 2016) with its momentum schedule: keras/src/optimizers/nadam.py, torch/optim/nadam.py.
+
+    The product of its momenta is taken once an update, but in tf_keras/src/optimizers/nadam.py, compiled, for each tensor
+    again, except for that whose number is the update's.
+    """
     g, t = step.gradient, step.number
     now, following = (s["beta_1"] * (1 - 0.5 * 0.96 ** (n * s["momentum_decay"])) for n in (t, t + 1))
-    product_now = step.slots["product"] = step.slot("product", 1.0) * now
+    before, product_now = step.slot("product", 1.0), np.ones_like(g)
+    factor = 1.0
+    for number, where in enumerate(step.tensors):
+        factor *= now if number == 0 or (s["momentum_product"] == EACH_TENSOR and number != t) else 1.0
+        product_now[where] = before[where] * factor
+    step.slots["product"] = before * factor
     mean = step.slots["mean"] = s["beta_1"] * step.slot("mean") + (1 - s["beta_1"]) * g
     square = step.slots["square"] = s["beta_2"] * step.slot("square") + (1 - s["beta_2"]) * g**2
     direction = following * mean / (1 - product_now * following) + (1 - now) * g / (1 - product_now)
@@ -239,6 +248,7 @@ RATE_INSIDE, RATE_OUTSIDE = "learning rate inside", "learning rate outside"
 BEFORE, AFTER, IN_ROOT, OUT_OF_ROOT = "before bias correction", "after bias correction", "inside root", "outside root"
 RAW, CORRECTED = "largest of moments", "largest of corrected moments"
 IN_NORM, BESIDE_NORM = "inside norm", "beside norm"
+ONCE, EACH_TENSOR = "once an update", "for each tensor"
 RECTIFIED = 5.0
 """The length of the average from which on RAdam rectifies; before, it leaves the second moment away."""
 
@@ -274,8 +284,9 @@ def _variants() -> Iterator[tuple[str, Rule, dict[str, Any], dict[str, float]]]:
         yield "SGD", sgd, {**plain, "first_undampened": first}, numbers
     for choices in ADAM_CHOICES:
         yield "Adam", adam, choices, MOMENTS
-    for place, decay in product((AFTER, BEFORE), (1.0, 0.004)):
-        yield "Nadam", nadam, {"epsilon_place": place}, {**MOMENTS, "momentum_decay": decay}
+    for taken, place, decay in product((ONCE, EACH_TENSOR), (AFTER, BEFORE), (1.0, 0.004)):
+        choices = {"epsilon_place": place, "momentum_product": taken}
+        yield "Nadam", nadam, choices, {**MOMENTS, "momentum_decay": decay}
     for place in (BESIDE_NORM, IN_NORM):
         yield "Adamax", adamax, {"epsilon_place": place}, MOMENTS
     for choices in _choices(
