@@ -71,6 +71,22 @@ def plain(): return program()
 def shuffled(): return program(partial(own, shuffled=True))
 def dropped(): return program(partial(own, dropped=True))
 def odd(): return program(partial(own, changed=lambda x: x + 0.01 * np.sin(9 * x)))
+def frozen():
+    class Frozen(torch.nn.Linear):
+        def __init__(self, *sizes):
+            super().__init__(*sizes)
+            weight, bias = self.weight.data, self.bias.data
+            del self.weight, self.bias
+            self.register_buffer("kernel", weight)
+            self.register_buffer("offset", bias)
+
+        def forward(self, x):
+            return torch.nn.functional.linear(x, self.kernel, self.offset)
+
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(Frozen(4, 6), torch.nn.Tanh(), torch.nn.Linear(6, 3))
+    return Program(model, loss=torch.nn.CrossEntropyLoss(), optimizer=torch.optim.SGD(model.parameters(), 0.1))
+
 def without_bias(): return program(bias=False)
 def normed(): return program(affine=True)
 def normed_plainly(): return program(affine=False)
@@ -91,6 +107,7 @@ def matched(matcher):
         ("plain", "shuffled", ("data", "shuffle", False, True)),
         ("dropped", "plain", ("data", "drop_last", True, False)),
         ("plain", "without_bias", ("forward", "use_bias", True, False)),
+        ("frozen", "plain", ("mode", "trainable", False, True)),
         ("normed_plainly", "normed", ("forward", "affine", False, True)),
         ("plain", "exact", ("dtype", "compute_dtype", "float32", "float64")),
     ],

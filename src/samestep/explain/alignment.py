@@ -41,11 +41,29 @@ def _of_left_over(case: Case, alignment: Alignment, worst: Comparison) -> tuple[
     if all(over):
         return _of_layers(case, over, worst)
     side = 0 if over[0] else 1
+    still = _still_on_the_other(case, side, over[side])
+    if still and _same_outputs(case, side, still):
+        return (building_cause(case, "trainable", side, True, False, over[side], True),)
     for setting, has, lacks, values in _without_effect(case, side, over[side]):
         if _same_outputs(case, side, values):
             return (building_cause(case, setting, side, has, lacks, over[side], True),)
     unknown = building_cause(case, "parameters", side, ", ".join(t.name for t in over[side]), None, over[side], False)
     return (*_of_layers(case, over, worst), unknown)
+
+
+def _still_on_the_other(case: Case, side: int, extra: tuple[Tensor, ...]) -> dict[str, Array]:
+    """What these parameters are if the other side holds them as buffers, which are not trained; nothing if it does not."""
+    buffers = case.sides.buffers
+    over = list((buffers.right_over, buffers.left_over)[side])
+    found = {}
+    for tensor in extra:
+        twin = next((b for b in over if b.shape in (tensor.shape, tensor.shape[::-1])), None)
+        if twin is None:
+            return {}
+        over.remove(twin)
+        value = case.starts[1 - side]["buffers"][twin.name]
+        found[tensor.name] = value if twin.shape == tensor.shape else value.T
+    return found
 
 
 def _of_layers(case: Case, over: tuple[tuple[Tensor, ...], ...], worst: Comparison) -> tuple[Cause, ...]:

@@ -30,6 +30,8 @@ def building_line(framework: str, setting: str, value: Any, names: str) -> str:
     """What to write in this framework for a layer to be built with this setting."""
     if setting == "tied":
         return f"use one weight in both places instead of {names}" if value else "give each place a weight of its own"
+    if setting == "trainable":
+        return f"{'train' if value else 'do not train'} {names}"
     if setting == "parameters":
         return f"add parameters as {names}" if value is None else f"drop {names}"
     forms = {"use_bias": BIAS, "use_scale": SCALE, "affine": AFFINE}[setting]
@@ -43,7 +45,7 @@ def building_cause(
     left, right = (has, lacks) if side == 0 else (lacks, has)
     names = ", ".join(tensor.name for tensor in extra)
     fix = both_ways(case, lambda framework, side: building_line(framework, setting, (right, left)[side], names))
-    return Cause("forward", setting, left, right, confirmed, fix)
+    return Cause("mode" if setting == "trainable" else "forward", setting, left, right, confirmed, fix)
 
 
 def dtype_cause(case: Case, left: str, right: str) -> Cause:
