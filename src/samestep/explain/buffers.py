@@ -25,6 +25,8 @@ Array = NDArray[Any]
 
 SCALES = (1.0, 0.5)
 """How large inputs and parameters are made in each step."""
+STAYS = 1.0
+"""The momentum of what does not move."""
 DRAWS = 3
 """Siblings of each step."""
 
@@ -48,7 +50,7 @@ def explain_buffers(case: Case, worst: Comparison) -> Explanation:
         if {"mean", "variance"} <= tensors.keys():
             pair = _identified(steps, layer)
             unknown += [layer] if pair is None else []
-            for told in differences(*pair) if pair else ():
+            for told in _told(case, pair) if pair else ():
                 found.setdefault((told[0], str(told[1]), str(told[2])), (told, []))[1].append(layer)
     causes = tuple(buffer_cause(case, told, layers) for told, layers in found.values())
     if causes:
@@ -57,12 +59,19 @@ def explain_buffers(case: Case, worst: Comparison) -> Explanation:
     return Explanation(ruled_out=f"no moving average of an input's mean and variance reproduces both sides {where}")
 
 
+def _told(case: Case, pair: tuple[Fit, Fit]) -> list[tuple[str, Any, Any]]:
+    """What differs; averages that stay while the forward pass differs are of a layer in inference mode, which that tells."""
+    stays = STAYS in [fit.numbers["momentum"] for fit in pair]
+    forward = any(entry.stage.stage == "forward" and entry.stage.verdict == "different" for entry in case.judged)
+    return [] if stays and forward else differences(*pair)
+
+
 def _identified(steps: tuple[list[Step], list[Step]], layer: str) -> tuple[Fit, Fit] | None:
     """How both sides move the averages of one layer."""
     fits, evidence = [], []
     for side in steps:
         for seen in _evidence(side, layer):
-            found = search(moving.variants(), seen)
+            found = search(moving.variants(), seen, limit=float("inf"))  # a share is found from afar: it acts linearly
             if found:
                 fits.append(found)
                 evidence.append(seen)
