@@ -7,7 +7,8 @@ from torch import nn
 from torch.nn import functional
 
 from samestep.explain.fitting import Evidence
-from samestep.explain.identifying import identify
+from samestep.explain.identifying import identify, identify_joint
+from samestep.explain.layers import _without_steps
 from samestep.explain.references.layers.examples import Example
 from samestep.explain.references.layers.precisions import precision_of, rounded
 from samestep.explain.tensors import by_layer
@@ -157,6 +158,7 @@ SPATIAL = [
         {"method": "bilinear", "coordinates": "aligned corners"},
     ),
     (Call(lambda x: x.mean((2, 3))), (3, 4, 5, 5), {"reduction": "mean", "axis": (2, 3)}),
+    (Call(lambda x: x.std(1)), (3, 4, 5), {"reduction": "standard deviation", "axis": (1,), "variance": "unbiased"}),
     (Call(lambda x: x.amax(1)), (3, 4, 5), {"reduction": "max", "axis": (1,)}),
     (Call(lambda x: x.flip(1)), (3, 4, 5), {"reversed": 1}),
     (Call(lambda x: x.permute(0, 2, 3, 1).flatten(1)), (3, 4, 5, 6), {"order": (0, 2, 3, 1)}),
@@ -225,8 +227,18 @@ def test_an_embedding_shows_its_scale():
     assert_among(settings_of(Scaled(9, 8), tokens(9, 4, 5)), {"scale": 8**0.5})
 
 
-def test_a_dropout_shows_its_rate():
-    assert_among(settings_of(nn.Dropout(0.3), rows(8, 40), training=True), {"rate": 0.3, "noise": "elements"})
+@pytest.mark.parametrize("rate", [0.3, 0.8])
+def test_a_dropout_shows_its_rate(rate):
+    assert_among(settings_of(nn.Dropout(rate), rows(8, 40), training=True), {"rate": rate, "noise": "elements"})
+
+
+def test_a_mean_over_time_shows_whether_padding_counts():
+    rng = np.random.default_rng(0)
+    tokens = np.where(np.arange(6) < 4, rng.integers(1, 5, (5, 6)), 0)
+    examples = [Example(x, (x[:, :4]).mean(1), {}, [tokens]) for x in rng.normal(size=(3, 5, 6, 2))]
+    seen = np.array([one.y.ravel() for one in examples])
+    (found,) = identify_joint(Evidence(tuple(examples), seen, [seen * (1 + 1e-7)]), [])
+    assert dict(found.settings) == {"reduction": "mean", "axis": (1,), "mask": True}
 
 
 def test_what_is_no_known_layer_is_given_no_name():
@@ -281,6 +293,29 @@ class Half(nn.Tanh):
         return torch.tanh(x.bfloat16()).float()
 
 
+class Times(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x * self.factor
+
+
+class Fold(nn.Module):
+    def forward(self, x):
+        return x.reshape(len(x), 2, 4)
+
+
+class Convolve(nn.Module):
+    def __init__(self, turn=lambda x: x.transpose(1, 2)):
+        super().__init__()
+        self.turn, self.inner = turn, nn.Conv1d(4, 3, 1)
+
+    def forward(self, x):
+        return self.inner(self.turn(x)).transpose(1, 2)
+
+
 class Attend(nn.Module):
     def __init__(self, scale=None):
         super().__init__()
@@ -327,9 +362,40 @@ PAIRS = [
         {("forward", "epsilon"): (1e-3, 1e-5)},
     ),
     ("nn.BatchNorm1d(8)", "nn.BatchNorm1d(8, momentum=0.01)", {("buffers", "momentum"): (0.9, 0.99)}),
+    ("nn.BatchNorm1d(8)", "nn.BatchNorm1d(8, momentum=0.9)", {("buffers", "momentum"): (0.9, 0.1)}),
+    (
+        "nn.Sequential(Fold(), Convolve(), nn.Flatten())",
+        "nn.Sequential(Fold(), Convolve(turn=lambda x: x.transpose(1, 2)[:, [3, 2, 1, 0]]), nn.Flatten())",
+        {("forward", "reversed"): ("no axis", "axis 2")},
+    ),
     ("nn.Dropout(0.5)", "nn.Dropout(0.2)", {("forward", "rate"): (0.5, 0.2)}),
     ("nn.Sequential(nn.ReLU(), nn.Dropout(0.5))", "nn.ReLU()", {("mode", "training"): (True, False)}),
     ("nn.Tanh()", "Half()", {("dtype", "compute_dtype"): ("float32", "bfloat16")}),
+    (
+        "nn.Sequential(Fold(), nn.Softmax(1), nn.Flatten())",
+        "nn.Sequential(Fold(), nn.Softmax(0), nn.Flatten())",
+        {("forward", "axis"): (-2, 0)},
+    ),
+    (
+        "nn.Sequential(Fold(), nn.LayerNorm(4, elementwise_affine=False), nn.Flatten())",
+        "nn.Sequential(Fold(), nn.LayerNorm((2, 4), elementwise_affine=False), nn.Flatten())",
+        {("forward", "axis"): ([-1], [-2, -1])},
+    ),
+    (
+        "nn.Sequential(Fold(), nn.AvgPool1d(3), nn.AdaptiveAvgPool1d(1), nn.Flatten())",
+        "nn.Sequential(Fold(), nn.AvgPool1d(3, ceil_mode=True), nn.AdaptiveAvgPool1d(1), nn.Flatten())",
+        {("forward", "ceil_mode"): (False, True)},
+    ),
+    (
+        "nn.Sequential(Fold(), Convolve(), nn.Flatten())",
+        "nn.Sequential(Fold(), Convolve(turn=lambda x: x.reshape(len(x), 4, 2)), nn.Flatten())",
+        {("forward", "layout"): ("transposed", "reshaped")},
+    ),
+    (
+        "nn.Sequential(Times(1 / 3), nn.Tanh())",
+        "nn.Sequential(Times(1 / 4), nn.Tanh())",
+        {("forward", "scale"): (1 / 3, 0.25)},
+    ),
     ("Attend()", "Attend(scale=1.0)", {("forward", "scale"): (0.5, 1.0)}),
 ]
 
@@ -360,6 +426,12 @@ def test_a_frozen_normalization_is_a_matter_of_mode(kept, program):
 def test_a_dropout_that_does_not_drop_is_a_matter_of_mode(kept, program):
     result = causes_of(program, "program(nn.Sequential(nn.Tanh(), nn.Dropout(0.5)))", "stopped()")
     assert [(c.component, c.setting, c.left, c.right) for c in result.causes] == [("mode", "training", True, False)]
+
+
+def test_what_is_called_at_each_step_in_time_is_told_from_operations_of_one_name():
+    cell, sums = ({f"a|{name}#{i}": np.zeros((2, size)) for i in range(6)} for name, size in (("cell", 3), ("add", 4)))
+    seen = {"x|x": np.zeros((2, 6, 3)), **cell, **dict(list(sums.items())[:5])}
+    assert _without_steps(seen, list(seen)) == ["x|x", *list(sums)[:5]]
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

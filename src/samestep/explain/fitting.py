@@ -248,7 +248,7 @@ def _rounded(
     variant: Variant, evidence: Evidence, numbers: dict[str, float], name: str, limit: float
 ) -> dict[str, float]:
     """The numbers with one of them as round as it can be: zero, or with the fewest digits that fit, else as it was found."""
-    for value in (0.0, *(float(f"{numbers[name]:.{digits}g}") for digits in range(1, 7))):
+    for value in (0.0, *(float(f"{numbers[name]:.{digits}g}") for digits in range(1, 10))):
         changed = {**numbers, name: value}
         if value == numbers[name] or _times(variant, evidence, changed) < limit:
             return changed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import product
@@ -69,7 +69,8 @@ def fits_as_well(found: Fit, evidence: Evidence) -> bool:
 def identify_joint(evidence: Evidence, names: Names) -> list[Fit]:
     """Layers that may be given several tensors and reproduce what was seen; looked for in a few rows."""
     few = _few_rows(evidence)
-    found = search(attention.dot_products(few.given[0], names), few, refined=4, limit=1e9, common={"scale": (1.0,)})
+    variants = [*pooling.masked(few.given[0]), *attention.dot_products(few.given[0], names)]
+    found = search(variants, few, refined=4, limit=1e9, common={"scale": (1.0,)})
     return [one for one in found if fits_as_well(one, evidence)]
 
 
@@ -81,6 +82,15 @@ def in_half_precision(full: Sequence[Fit], evidence: Evidence) -> list[Fit]:
         if found:
             return found
     return []
+
+
+def of_reordered_input(full: Sequence[Fit], evidence: Evidence) -> Iterator[tuple[str, Any, Any, list[Fit]]]:
+    """(setting, usual value, this side's, layers found on the other side) that reproduce this one of its input reordered."""
+    for ways in zip(*(rearranging.reordered(one.x) for one in evidence.given), strict=True) if full else ():
+        given = tuple(replace(one, x=x) for one, (*_, x) in zip(evidence.given, ways, strict=True))
+        found = [one for one in full if fits_as_well(one, replace(evidence, given=given))]
+        if found:
+            yield (*ways[0][:3], found)
 
 
 def _is_half(half: Fit, dtype: str, evidence: Evidence) -> bool:

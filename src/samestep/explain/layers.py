@@ -16,10 +16,11 @@ from samestep.explain import fitting
 from samestep.explain.case import Case, Explanation
 from samestep.explain.fitting import Evidence, Fit, Variant, nearest
 from samestep.explain.fixes.layers import layer_cause
-from samestep.explain.identifying import fits_as_well, identify, identify_joint, in_half_precision
-from samestep.explain.watching import Moment, Pair, Watched, pair_of, watch
+from samestep.explain.identifying import fits_as_well, identify, identify_joint, in_half_precision, of_reordered_input
+from samestep.explain.watching import Moment, Pair, Watched, pair_of, unlike_pair, watch
 from samestep.matching import floor, twins
 from samestep.matching.judging import Comparison
+from samestep.matching.reaction import Observation
 from samestep.results import Cause
 
 Array = NDArray[Any]
@@ -29,7 +30,7 @@ INPUTS = 5
 BESIDE = 4
 """So many of them are tried together, as what one layer is given."""
 STEPS = 4
-"""What is called so many times is called at each step of a sequence."""
+"""What is called as often as a row has steps, and gives as much each time, is called at each of them, if these are so many."""
 SECONDS = 20.0
 """After this time no further layer is looked at."""
 DOUBTFUL = ("activation", "kind", "scale", "offset")
@@ -115,7 +116,7 @@ def _first_difference(
 
 def _counterparts(moment: Moment, agreed: Sequence[Pair], first: Pair) -> list[Pair]:
     """Pairs that may be the first layer: of one name, then as found, then with others of its size on either side."""
-    lefts, rights = (_without_steps(_alone(moment, agreed, side)) for side in (0, 1))
+    lefts, rights = (_without_steps(moment.side(side).seen, _alone(moment, agreed, side)) for side in (0, 1))
     pairs = [(key, key) for key in (first.left, first.right) if key in lefts and key in rights]
     pairs += [(first.left, first.right)] if first.left in lefts and first.right in rights else []
     pairs += [(key, key) for key in lefts[:1] if key in rights] + [
@@ -123,7 +124,8 @@ def _counterparts(moment: Moment, agreed: Sequence[Pair], first: Pair) -> list[P
     ]
     pairs += [(left, right) for right in rights[:1] for left in lefts]
     alike = [pair for pair in dict.fromkeys(pairs) if _gap(moment, *pair) < float("inf")]
-    return [pair_of(moment, *pair) for pair in alike[:COUNTERPARTS]]
+    unlike = [unlike_pair(moment, agreed, left, right) for left, right in zip(lefts[:1], rights[:1], strict=False)]
+    return [*filter(None, unlike), *(pair_of(moment, *pair) for pair in alike[:COUNTERPARTS])]
 
 
 def _alone(moment: Moment, agreed: Sequence[Pair], side: int) -> list[str]:
@@ -135,10 +137,12 @@ def _alone(moment: Moment, agreed: Sequence[Pair], side: int) -> list[str]:
     return [key for key in behind if not any(np.array_equal(seen[key], one) for one in known)]
 
 
-def _without_steps(keys: Sequence[str]) -> list[str]:
+def _without_steps(seen: Observation, keys: Sequence[str]) -> list[str]:
     """The tensors without those of what is called again and again, such as a cell at each step in time."""
-    calls = Counter(key.partition("#")[0] for key in keys)
-    return [key for key in keys if calls[key.partition("#")[0]] < STEPS]
+    named = [(key.partition("#")[0], seen[key].shape) for key in keys]
+    calls = Counter(named)
+    length = min((array.shape[1] for key, array in seen.items() if key.startswith("x|") and array.ndim > 1), default=0)
+    return [key for key, name in zip(keys, named, strict=True) if calls[name] < max(length, STEPS)]
 
 
 def _settled(found: Sequence[Found], pair: Pair) -> bool:
@@ -174,10 +178,12 @@ def _goes_on(case: Case, watched: Watched, agreed: Sequence[Pair], given: Pair, 
     behind = [
         _behind(_alone(moment, agreed, number), pair.key(number)) for number, pair in ((side, extra), (1 - side, given))
     ]
-    for there in behind[1][:COUNTERPARTS]:
-        made = _read(case, watched, given, _like(moment, there, given, 1 - side), 1 - side)
-        for key in behind[0][:COUNTERPARTS] if made else []:
-            here = watched.evidence(extra, _like(moment, key, given, side), side)
+    for there, key in product(behind[1][:COUNTERPARTS], behind[0][:COUNTERPARTS]):
+        left, right = (there, key) if side else (key, there)
+        if _gap(moment, left, right) < float("inf"):
+            pair = pair_of(moment, left, right)
+            here = watched.evidence(extra, pair, side)
+            made = _read(case, watched, given, pair, 1 - side) if here is not None else []
             if here is not None and any(fits_as_well(one, here) for one in made):
                 return True
     return False
@@ -208,13 +214,24 @@ def _agreed(moment: Moment, before: Pair) -> list[Pair]:
     found = twins.find(moment.left.seen, moment.right.seen, apart, floor.ROUNDING)
     places = [{key: place for place, key in enumerate(moment.side(side).seen)} for side in (0, 1)]
     gaps = [(places[0][before.left] - places[0][t.left], places[1][before.right] - places[1][t.right]) for t in found]
-    once = [set(_without_steps(list(moment.side(side).seen))) for side in (0, 1)]
+    once = [set(_without_steps(moment.side(side).seen, list(moment.side(side).seen))) for side in (0, 1)]
     earlier = [
-        Pair(twin.left, twin.right, twin.view)
+        _of_one_shape(moment, twin)
         for twin, gap in zip(found, gaps, strict=True)
         if min(gap) >= 0 < max(gap) and twin.left in once[0] and twin.right in once[1]
     ]
     return sorted(earlier, key=lambda pair: -places[1][pair.right])
+
+
+def _of_one_shape(moment: Moment, twin: twins.Twin) -> Pair:
+    """The twins, with the left one as it was reshaped if only then the axes are those of the right one."""
+    one, shape = moment.left.seen[twin.left], sorted(moment.right.seen[twin.right].shape)
+    for key, array in moment.left.seen.items() if sorted(one.shape) != shape else ():
+        if sorted(array.shape) == shape and np.array_equal(array.ravel(), one.ravel()):
+            pair = pair_of(moment, key, twin.right)
+            if floor.times_floor(array, [], pair.view(moment.right.seen[twin.right])) < floor.ROUNDING:
+                return pair
+    return Pair(twin.left, twin.right, twin.view)
 
 
 def _further(moment: Moment, agreed: Sequence[Pair], first: Pair) -> Iterator[tuple[list[Pair], Pair]]:
@@ -259,7 +276,7 @@ def _compared(
         if evidence[0] is None or evidence[1] is None or time.monotonic() > until:
             continue
         both = evidence[0], evidence[1]
-        found = _in_their_precision([identify(one, watched.training, names) for one in both], both)
+        found = _identified(both, watched.training, names)
         pair = nearest(found[0], found[1], both)
         if pair is not None:
             return [Found(*told, pair, made) for told in _differences(pair)], _same(pair)
@@ -282,15 +299,32 @@ def _of_several(watched: Watched, inputs: Sequence[Pair], made: Pair, names: Seq
     return nearest(left, identify_joint(both[1], names) if left else [], both)
 
 
-def _in_their_precision(found: list[list[Fit]], both: Sequence[Evidence]) -> list[list[Fit]]:
-    """The layers of both sides, where only one is known also what the other makes of it in half precision."""
-    for side, evidence in enumerate(both):
-        full = found[1 - side] if not found[side] else []
-        half = in_half_precision(full, evidence)
-        if half:
-            full = [replace(one, variant=one.variant.with_choices(compute_dtype="float32")) for one in full]
-            return [half, full] if side == 0 else [full, half]
-    return found
+def _identified(both: tuple[Evidence, Evidence], training: bool, names: Sequence[str]) -> tuple[list[Fit], list[Fit]]:
+    """The layers of both sides: those of one side, and the other's by them if these tell it."""
+    left = identify(both[0], training, names)
+    told = _by_the_other(left, both[1])
+    if told is not None:
+        return told
+    right = identify(both[1], training, names)
+    told = None if left else _by_the_other(right, both[0])
+    return (left, right) if told is None else (told[1], told[0])
+
+
+def _by_the_other(known: list[Fit], evidence: Evidence) -> tuple[list[Fit], list[Fit]] | None:
+    """The layers of one side, and of the other as the same, in half precision, or of an input in another order."""
+    same = [one for one in known if fits_as_well(one, evidence)]
+    if same:
+        return known, same
+    half = in_half_precision(known, evidence)
+    if half:
+        return _with(known, compute_dtype="float32"), half
+    for setting, usual, other, reordered in of_reordered_input(known, evidence):
+        return _with(known, **{setting: usual}), _with(reordered, **{setting: other})
+    return None
+
+
+def _with(found: Sequence[Fit], **choices: Any) -> list[Fit]:
+    return [replace(one, variant=one.variant.with_choices(**choices)) for one in found]
 
 
 def _same(pair: tuple[Fit, Fit]) -> str:

@@ -105,13 +105,33 @@ def _gap(one: Array, other: Array) -> float:
     return float(np.linalg.norm((one.astype(np.float64) - other).ravel()))
 
 
+def unlike_pair(moment: Moment, agreed: Sequence[Pair], left: str, right: str) -> Pair | None:
+    """Two tensors of unlike sizes over space, seen as the last pair of as many axes is; None if they differ in other sizes."""
+    one, other = moment.left.seen[left], moment.right.seen[right]
+    before = (
+        pair for pair in agreed if moment.left.seen[pair.left].ndim == moment.right.seen[pair.right].ndim == one.ndim
+    )
+    last = next(before, None)
+    order = _order(last.view, moment.right.seen[last.right].shape) if last else tuple(range(one.ndim))
+    if order is None or not 2 < one.ndim == other.ndim or one.size == other.size:
+        return None
+    seen = other.transpose(order).shape
+    channels = [axis for axis in (-1, 1) if one.shape[axis] == seen[axis]]
+    return Pair(left, right, lambda array: array.transpose(order)) if channels and one.shape[0] == seen[0] else None
+
+
 def _usual(view: twins.View, shape: Sequence[int]) -> bool:
     """Whether axes stay as they are, or channels go from first to last or back."""
+    return _order(view, shape) is not None
+
+
+def _order(view: twins.View, shape: Sequence[int]) -> tuple[int, ...] | None:
+    """The order in which a view takes the axes, if they stay as they are or channels go from first to last or back."""
     axes = tuple(range(1, len(shape)))
     orders = ((0, *axes), (0, *axes[1:], *axes[:1]), (0, *axes[-1:], *axes[:-1]))
     places = np.arange(np.prod(shape)).reshape(shape)
     seen = view(places).ravel()
-    return any(np.array_equal(seen, places.transpose(order).ravel()) for order in orders)
+    return next((order for order in orders if np.array_equal(seen, places.transpose(order).ravel())), None)
 
 
 def watch(case: Case, training: bool) -> Watched:

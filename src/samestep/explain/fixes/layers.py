@@ -171,6 +171,15 @@ def layer_line(framework: str, fit: Fit, setting: str, other: Fit, layers: Seque
         return _attending(framework, fit, setting, value, where)
     if setting == "compute_dtype":
         return f"{_precision(framework, str(value))}, for {where}"
+    if setting == "mask" and isinstance(value, bool):
+        return f"{'leave out' if value else 'count'} what is padding, token 0, in {where}"
+    if setting == "channel_order":
+        return f"{value} channels for {where}: flip the axis of the channels"
+    if setting == "layout":
+        ways = {"transposed": "transpose what goes into {}, no reshape", "reshaped": "reshape what goes into {}"}
+        return ways[str(value)].format(where)
+    if setting == "axis" and isinstance(value, list):
+        return f"{_layer(framework, str(fit.settings['kind']))}(…) over axes {value} in {where}"
     if setting == "kind":
         return f"{_layer(framework, str(value))}(…) in {where}"
     names = ARGUMENTS.get(_family(framework), {})
@@ -268,7 +277,7 @@ def layer_cause(
 
     component, name = COMPONENTS.get(setting, ("forward", setting))
     values = (left, right)
-    if setting == "mask":
+    if setting == "mask" and not isinstance(left, bool):
         values = (left if left == CAUSAL else None, right if right == CAUSAL else None)
     if component == "mode":
         values = (left == BATCH, right == BATCH) if setting == "statistics" else (left > 0, right > 0)

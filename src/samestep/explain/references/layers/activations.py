@@ -91,9 +91,9 @@ def pointwise(slope: float, offset: float) -> Iterator[Variant]:
 
 
 def along_axes(axes: int) -> Iterator[Variant]:
-    """Softmax and its logarithm over each axis of arrays of so many axes, the last one first."""
+    """Softmax and its logarithm over each axis of rows of so many axes, the last one first, and by mistake over the rows."""
     for name, function in (("softmax", softmax), ("log softmax", log_softmax)):
-        for axis in (-1, *range(-2, -axes - 1, -1)):
+        for axis in (-1, *range(-2, -axes - 1, -1), 0):
             for mask in ("none", "causal") if axis == -1 and axes > 1 else ("none",):
                 choices = {"activation": name, "axis": axis, "mask": mask}
                 yield _variant(_softmax(function), choices, {"scale": 1.0})

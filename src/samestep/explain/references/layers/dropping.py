@@ -37,8 +37,14 @@ def variants(example: Example) -> Iterator[Variant]:
     if example.x.ndim > 2:
         noises += [f"channels of axis {axis}" for axis in (1, example.x.ndim - 1)]
     for noise in noises:
-        share = float(1 - np.mean((example.y != 0)[example.x != 0])) if np.any(example.x != 0) else 0.0
-        yield variant("dropout", drop, "", {"noise": noise}, {"rate": share})
+        yield variant("dropout", drop, "", {"noise": noise}, {"rate": _rate(example)})
+
+
+def _rate(example: Example) -> float:
+    """The rate by the factor of what is kept, or by the share of zeros where nothing is."""
+    kept = (example.y != 0) & (example.x != 0)
+    by_factor = float(1 - np.median(example.x[kept] / example.y[kept])) if kept.any() else 1.0
+    return by_factor if 0 < by_factor < 1 else float(1 - np.mean(kept[example.x != 0]))
 
 
 def _is_of(kept: Array, noise: str) -> bool:

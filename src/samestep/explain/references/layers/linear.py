@@ -124,7 +124,7 @@ def _convolutions(example: Example, layer: str, kernel: Array, bias: bool) -> It
     for axis in (-1, 1 - example.x.ndim):
         sizes, wanted = (np.moveaxis(a, axis, -1).shape[1:] for a in (example.x, example.y))
         groups, rest = divmod(sizes[-1], kernel.shape[-2])
-        if wanted[-1] != kernel.shape[-1] or rest or kernel.shape[-1] % groups:
+        if wanted[-1] != kernel.shape[-1] or rest or not groups or kernel.shape[-1] % groups:
             continue
         for flipped, dilation, stride, padding in product(
             (False, True), DILATIONS, STRIDES, paddings(max(space) * 2 - 1)

@@ -7,6 +7,8 @@ Sennrich 2019 (root mean square). torch/nn/functional.py; keras/src/layers/norma
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -14,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samestep.explain.fitting import Settings, Variant
-from samestep.explain.references.layers.examples import Example, Tensors, variant
+from samestep.explain.references.layers.examples import Example, Tensors, told, variant
 
 Array = NDArray[Any]
 
 IN_ROOT, OUT_OF_ROOT = "inside root", "outside root"
 BIASED, UNBIASED = "biased", "unbiased"
 BATCH, MOVING = "statistics of the batch", "moving averages"
+OVER_ALL = "layer normalization over all axes"
 
 
 def normalize(example: Example, tensors: Tensors, s: Settings) -> Array:
@@ -55,7 +58,7 @@ def _axes(kind: str, count: int) -> tuple[int, ...]:
         return tuple(range(1, count - 1))
     if kind in ("layer normalization", "RMS normalization"):
         return (count - 1,)
-    return tuple(axis for axis in range(1, count) if axis != count - 2 or kind == "layer normalization over all axes")
+    return tuple(axis for axis in range(1, count) if axis != count - 2 or kind == OVER_ALL)
 
 
 def _spread(tensor: Array, like: Array, axis: int) -> Array:
@@ -75,7 +78,17 @@ def variants(example: Example, layers: Sequence[str], training: bool) -> Iterato
         if all(_fits(tensors[name], size, example.x) for name in ("gamma", "beta", "mean") if name in tensors):
             for choices in _choices(example.x, tensors, size, training):
                 full = {"epsilon_place": IN_ROOT, "variance": BIASED, "gamma_offset": 0.0, **choices, "axis": axis}
-                yield variant("normalization", normalize, layer, full, {"epsilon": 1e-5})
+                made = variant("normalization", normalize, layer, full, {"epsilon": 1e-5})
+                yield replace(made, told=partial(_told, example.x.ndim))
+
+
+def _told(dimensions: int, settings: Settings) -> Settings:
+    """The settings as users know them: the axes that a layer normalisation goes over."""
+    kind = settings["kind"]
+    if kind == OVER_ALL:
+        return {**told(settings), "kind": "layer normalization", "axis": list(range(1 - dimensions, 0))}
+    within_rows = kind in ("layer normalization", "RMS normalization")
+    return {**told(settings), "axis": [settings["axis"]]} if within_rows else told(settings)
 
 
 def _channel_axes(count: int) -> tuple[int, ...]:
@@ -98,7 +111,7 @@ def _choices(x: Array, tensors: Tensors, size: int, training: bool) -> Iterator[
     yield from _of_kind("RMS normalization", tensors)
     for groups in [count for count in range(1, size) if size % count == 0] if not moving else ():
         yield {"kind": "group normalization", "groups": groups}
-    for kind in ("instance normalization", "layer normalization over all axes") if x.ndim > 2 else ():
+    for kind in ("instance normalization", OVER_ALL) if x.ndim > 2 else ():
         yield from _of_kind(kind, tensors)
 
 

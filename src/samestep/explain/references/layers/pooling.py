@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from samestep.explain.fitting import Settings, Variant
 from samestep.explain.references.layers.examples import Example, Tensors, variant
 from samestep.explain.references.layers.linear import Pads, padding_of, paddings, windows
+from samestep.explain.references.layers.normalizations import BIASED, UNBIASED
 
 Array = NDArray[Any]
 
@@ -30,6 +31,8 @@ REDUCTIONS: Mapping[str, Callable[..., Array]] = {
     "first": lambda x, axis: _taken(x, axis, 0),
     "norm": lambda x, axis: np.sqrt(np.sum(x**2, axis)),
 }
+SPREADS: Mapping[str, Callable[..., Array]] = {"standard deviation": np.std, "variance": np.var}
+"""Reductions that divide by the count, or by one less: torch.std and torch.var do the latter by default."""
 
 
 def pool(example: Example, tensors: Tensors, s: Settings) -> Array:
@@ -103,6 +106,8 @@ def _kinds(how: Settings, padded: bool) -> Iterator[Variant]:
 
 def reduce(example: Example, tensors: Tensors, s: Settings) -> Array:
     """A reduction over some axes."""
+    if s["reduction"] in SPREADS:
+        return SPREADS[s["reduction"]](example.x, axis=s["axis"], ddof=int(s["variance"] == UNBIASED))
     return REDUCTIONS[s["reduction"]](example.x, axis=s["axis"])
 
 
@@ -115,6 +120,24 @@ def reductions(example: Example) -> Iterator[Variant]:
             if left == example.y.size < example.x.size:
                 for name in REDUCTIONS:
                     yield variant("reduction", reduce, "", {"reduction": name, "axis": chosen})
+                for name, kind in product(SPREADS, (BIASED, UNBIASED)):
+                    yield variant("reduction", reduce, "", {"reduction": name, "axis": chosen, "variance": kind})
+
+
+def reduce_kept(example: Example, tensors: Tensors, s: Settings) -> Array:
+    """A reduction over the time of (rows, time, width), without the places where tokens beside it are zero."""
+    tokens = next(one for one in example.others if one.shape == example.x.shape[:2])
+    kept = tokens != 0 if s["mask"] else np.ones_like(tokens, bool)
+    rows = [REDUCTIONS[s["reduction"]](x[where], axis=(0,)) for x, where in zip(example.x, kept, strict=True)]
+    return np.array(rows)
+
+
+def masked(example: Example) -> Iterator[Variant]:
+    """Every reduction over time of what tokens are given beside, which may be padding."""
+    x, shapes = example.x, [one.shape for one in example.others]
+    if x.ndim == 3 and x.shape[:2] in shapes and x[:, 0].size == example.y.size:
+        for mask, name in product((False, True), REDUCTIONS):
+            yield variant("reduction", reduce_kept, "", {"reduction": name, "axis": (1,), "mask": mask})
 
 
 def _taken(x: Array, axes: Sequence[int], place: int) -> Array:

@@ -54,6 +54,22 @@ def rearrangements(example: Example) -> Iterator[Variant]:
             yield variant("rearrangement", rearrange, "", {"order": (0, *order), "reversed": backwards})
 
 
+def reordered(x: Array) -> Iterator[tuple[str, Any, Any, Array]]:
+    """(setting, usual value, other one, the array by that one): reshaped in the place of transposed, or one axis backwards.
+
+    As it is seen in the order of axes that was meant. Channels are taken first or last, or time before rows.
+    """
+    axes = tuple(range(1, x.ndim))
+    for order in ((0, *axes[-1:], *axes[:-1]), (0, *axes[1:], *axes[:1]), (1, 0, *axes[1:])) if x.ndim > 2 else ():
+        moved = x.transpose(order)
+        yield "layout", "transposed", "reshaped", x.reshape(moved.shape).transpose(np.argsort(order))
+        yield "layout", "transposed", "reshaped", moved.reshape(x.shape)
+    for axis in axes:
+        colours = x.ndim == 4 and x.shape[axis] == 3
+        told = ("channel_order", "rgb", "bgr") if colours else ("reversed", "no axis", f"axis {axis}")
+        yield (*told, np.flip(x, axis))
+
+
 def pad(example: Example, tensors: Tensors, s: Settings) -> Array:
     """The input with more around it."""
     x = np.moveaxis(example.x, s["axis"], -1)
