@@ -5,7 +5,7 @@ STAGE = "forward"
 COMPONENT = "forward"
 SETTING = "activation"
 LEFT = "gelu"
-RIGHT = "gelu_tanh"
+RIGHT = "gelu, tanh approximation"
 SEEN = "https://github.com/jax-ml/jax/issues/4428"
 
 

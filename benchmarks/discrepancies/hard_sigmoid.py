@@ -3,9 +3,9 @@
 DATA = "vectors"
 STAGE = "forward"
 COMPONENT = "forward"
-SETTING = "slope"
-LEFT = 0.2
-RIGHT = 0.16666667
+SETTING = "activation"
+LEFT = "hard sigmoid, 0.2 x + 0.5"
+RIGHT = "hard sigmoid, x / 6 + 0.5"
 SEEN = "https://github.com/keras-team/keras/pull/19477"
 
 

@@ -5,7 +5,7 @@ STAGE = "loss"
 COMPONENT = "loss"
 SETTING = "reduction"
 LEFT = "mean"
-RIGHT = "weighted mean"
+RIGHT = "mean by weight"
 SEEN = "https://github.com/pytorch/pytorch/issues/61309"
 
 

@@ -4,7 +4,7 @@ DATA = "distributions"
 STAGE = "loss"
 COMPONENT = "loss"
 SETTING = "reduction"
-LEFT = "batch mean"
+LEFT = "sum / batch size"
 RIGHT = "mean"
 SEEN = "https://github.com/facebookresearch/deit/issues/61"
 

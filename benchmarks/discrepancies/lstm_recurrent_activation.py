@@ -4,7 +4,7 @@ DATA = "sequences"
 STAGE = "forward"
 COMPONENT = "forward"
 SETTING = "recurrent_activation"
-LEFT = "hard_sigmoid"
+LEFT = "hard sigmoid, 0.2 x + 0.5"
 RIGHT = "sigmoid"
 SEEN = "https://github.com/tensorflow/tensorflow/issues/47495"
 

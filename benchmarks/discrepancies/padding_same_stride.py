@@ -5,7 +5,7 @@ STAGE = "forward"
 COMPONENT = "forward"
 SETTING = "padding"
 LEFT = "same"
-RIGHT = 1
+RIGHT = "1"
 SEEN = "https://github.com/keras-team/keras/pull/16363"
 
 

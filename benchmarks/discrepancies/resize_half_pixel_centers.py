@@ -3,9 +3,9 @@
 DATA = "images"
 STAGE = "forward"
 COMPONENT = "forward"
-SETTING = "half_pixel_centers"
-LEFT = True
-RIGHT = False
+SETTING = "coordinates"
+LEFT = "half-pixel centers"
+RIGHT = "asymmetric"
 SEEN = "https://github.com/tensorflow/tensorflow/issues/40812"
 
 

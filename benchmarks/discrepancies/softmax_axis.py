@@ -4,7 +4,7 @@ DATA = "sequences"
 STAGE = "forward"
 COMPONENT = "forward"
 SETTING = "axis"
-LEFT = 1
+LEFT = -2
 RIGHT = 0
 SEEN = "https://github.com/PetrochukM/PyTorch-NLP/issues/2"
 

@@ -3,9 +3,9 @@
 DATA = "images"
 STAGE = "forward"
 COMPONENT = "forward"
-SETTING = "align_corners"
-LEFT = False
-RIGHT = True
+SETTING = "coordinates"
+LEFT = "half-pixel centers"
+RIGHT = "aligned corners"
 SEEN = "https://github.com/pytorch/pytorch/issues/10604"
 
 
