@@ -35,7 +35,7 @@ class Kept(Worker):
     idle: dict = {}  # noqa: RUF012 - one for all: a list for each environment
 
     def __exit__(self, kind, *_):
-        if kind is None:
+        if kind is None and self._process.poll() is None:
             Kept.idle.setdefault(str(self._variables), []).append(self)
         else:
             self.close()  # an answer may still be on its way

@@ -95,16 +95,15 @@ def compare(kept):
 @pytest.fixture
 def graph(kept_workers):
     """Loads a program of graph_style.py and returns the worker that holds it."""
-    worker = kept_workers.take("graph")
+    with kept_workers.take("graph") as worker:
 
-    def load(function):
-        x, y = data(function)
-        source = {"label": function, "function": function, "file": str(GRAPH)}
-        worker.ask("load", source=source, seed=0, x=x, y=y)
-        return worker
+        def load(function):
+            x, y = data(function)
+            source = {"label": function, "function": function, "file": str(GRAPH)}
+            worker.ask("load", source=source, seed=0, x=x, y=y)
+            return worker
 
-    yield load
-    worker.close()
+        yield load
 
 
 def data(name):

@@ -65,7 +65,7 @@ class Doubles:
             if _is_double(worker.ask("describe")):
                 worker.ask("randomness", **(self._drawing[side] or {"seed": None}))
                 return worker
-        worker.close()
+        worker.__exit__(None, None, None)
         return None
 
 
