@@ -90,6 +90,10 @@ class Program:
         self.functions: Dict[Any, Callable[..., Any]] = {}
         self.traced_with = ""
 
+    def widen(self) -> None:
+        """Turn its floats to float64."""
+        self.params, self.state, self.opt_state = trees.widened((self.params, self.state, self.opt_state))
+
 
 def load(built: Program, x: np.ndarray) -> Program:
     """The program for what build() returned, ready to be observed; x: example rows."""
@@ -103,11 +107,6 @@ def load(built: Program, x: np.ndarray) -> Program:
     built.layouts = _jax_layers.layouts(built.model, x)
     built.lacks = _lacks(built)
     return built
-
-
-def widen(built: Program) -> None:
-    """Turn the floats of what build() returned to float64."""
-    built.params, built.state, built.opt_state = trees.widened((built.params, built.state, built.opt_state))
 
 
 def describe(program: Program) -> Dict[str, Any]:

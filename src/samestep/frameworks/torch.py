@@ -76,6 +76,12 @@ class Program:
         self.ratios = Ratios(_torch_schedulers.groups(self))
         self.sparse = any(getattr(module, "sparse", False) for module in self.plain.modules())
 
+    def widen(self) -> None:
+        """Turn it to float64: its modules, and so what its optimizers train."""
+        for part in (self.model, self.loss):
+            if isinstance(part, torch.nn.Module):
+                part.double()
+
 
 def load(built: Program, x: np.ndarray) -> Program:
     """The program for what build() returned, its tensors in the order in which a forward pass on the rows x uses them."""
@@ -93,13 +99,6 @@ def load(built: Program, x: np.ndarray) -> Program:
     program.updates = max([slots.updates() for slots in program.slots], default=0)
     program.positions = {program.updates: _torch_schedulers.position(program)}
     return program
-
-
-def widen(built: Program) -> None:
-    """Turn what build() returned to float64: its modules, and so what its optimizers train."""
-    for part in (built.model, built.loss):
-        if isinstance(part, torch.nn.Module):
-            part.double()
 
 
 def describe(program: Program) -> Dict[str, Any]:

@@ -44,8 +44,8 @@ def load(source: dict[str, Any], seed: int, x: Rows, y: Rows, double: bool = Fal
     with explained(label, "{}()".format(source["function"])):
         built = build(**_wanted(build, seed=seed, input_shape=_rows.each(lambda array: tuple(array.shape[1:]), x)))
         adapter = adapter_for(built)
-        if double and hasattr(adapter, "widen"):
-            adapter.widen(built)
+        if double and hasattr(built, "widen"):
+            built.widen()
         rows = fit_dtype(_rows.take(x, slice(2)), np.float64 if double else np.float32, True)
         return adapter, adapter.load(built, rows), x, y
 
