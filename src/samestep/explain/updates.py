@@ -162,7 +162,7 @@ class _Probe:
             given = self._like_first(self._spread(exponents), given if len(rows) % self.every else None)
             state, now = self._with_rate(state, float(wanted))
             rows.append((self._flat(state["parameters"]), self._flat(given), now))
-            reaction = Reaction(watch_update(self.worker, state, given, self.batch), self.rng)
+            reaction = Reaction(watch_update(self.worker, state, given, self.batch, storing=False), self.rng)
             reaction.grow(floor.DRAWS if len(rows) % self.every == 0 else 1)
             near = [self._update(reaction.siblings[n % len(reaction.siblings)]) for n in range(floor.DRAWS)]
             rows[-1] += (self._update(reaction.seen), near)

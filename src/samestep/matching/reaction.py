@@ -92,17 +92,26 @@ def distance(
     times = _times(left, left_key, to_left(right.seen[right_key]))
     if not floor.ROUNDING <= times < floor.CLEAR:
         return Distance(times)
-    exact = _times(left.double or left, left_key, to_left((right.double or right).seen[right_key]))
-    if left.double and right.double:
-        return Distance(exact, in_double=exact >= max(floor.ROUNDING, times / 2))
-    if exact < floor.ROUNDING:
-        return Distance(exact)
-    left.grow(floor.MORE_DRAWS)
+    exact = left.double or left, right.double or right
+    apart = _times(exact[0], left_key, to_left(exact[1].seen[right_key]))
+    if apart < floor.ROUNDING:
+        return Distance(apart)
     right.grow(floor.DRAWS)
-    with np.errstate(invalid="ignore"):
-        lent = [left.seen[left_key].astype(np.float64) + to_left(move) for move in right.moves(right_key)]
+    moves = [to_left(move) for move in right.moves(right_key)]
+    if left.double and right.double:
+        # a constant may be of float32 there too, as Keras's beta_2 is
+        apart = min(apart, _times_by(moves, exact[0], left_key, to_left(exact[1].seen[right_key])))
+        return Distance(apart, in_double=apart >= max(floor.ROUNDING, times / 2))
+    left.grow(floor.MORE_DRAWS)
     other = to_left(right.seen[right_key])
-    return Distance(min(_times(left, left_key, other), floor.times_floor(left.seen[left_key], lent, other)))
+    return Distance(min(_times(left, left_key, other), _times_by(moves, left, left_key, other)))
+
+
+def _times_by(moves: Sequence[Array], side: Reaction, key: str, other: Array) -> float:
+    """The distance in floors of the other side, whose own moves these are."""
+    with np.errstate(invalid="ignore"):
+        lent = [side.seen[key].astype(np.float64) + move for move in moves]
+    return floor.times_floor(side.seen[key], lent, other)
 
 
 def _times(side: Reaction, key: str, other: Array) -> float:
@@ -167,15 +176,18 @@ def watch_layers(worker: Worker, state: State, batch: Batch, mode: str) -> Look:
     return look
 
 
-def watch_update(worker: Worker, state: State, gradients: dict[str, Array], batch: Batch) -> Look:
-    """Look at the optimizer's update and new slots, given these gradients at this state."""
+def watch_update(worker: Worker, state: State, gradients: dict[str, Array], batch: Batch, storing: bool = True) -> Look:
+    """Look at the optimizer's update and new slots, given these gradients at this state.
+
+    storing: whether siblings are moved by what storing the new parameters rounds too.
+    """
 
     def look(rng: np.random.Generator | None) -> Observation:
         here = state if rng is None else floor.moved_tree(state, rng)
         given = gradients if rng is None else floor.moved_tree(gradients, rng)
         worker.ask("state", values=here)
         with settings_moved(worker, rng):
-            return _after(here, worker.ask("update", gradients=given, **batch), rng)
+            return _after(here, worker.ask("update", gradients=given, **batch), rng if storing else None)
 
     return look
 
