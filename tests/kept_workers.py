@@ -14,18 +14,12 @@ from samestep.worker.parent import Worker
 SET_BACK = """
 import sys
 import keras
+from samestep.frameworks import compute_in
 sys.modules.pop("right", None)  # the program beside a mutant of the zoo, which another pair has too
-keras.utils.clear_session()
-keras.config.set_floatx("float32")
+compute_in("float32")
+keras.utils.clear_session()  # takes back the policy too, so that it follows floatx
 if "tf_keras" in sys.modules:
-    sys.modules["tf_keras"].backend.set_floatx("float32")
     sys.modules["tf_keras"].mixed_precision.set_global_policy(None)
-if "torch" in sys.modules:
-    sys.modules["torch"].set_default_dtype(sys.modules["torch"].float32)
-if "jax" in sys.modules:
-    sys.modules["jax"].config.update("jax_enable_x64", False)
-if "pytensor" in sys.modules:
-    sys.modules["pytensor"].config.floatX = "float32"
 """
 
 

@@ -134,10 +134,10 @@ def test_curves_that_part_are_judged_by_those_of_float64(in_double, verdict):
     left = 1.0 / steps
     siblings = [left + spacing, left - spacing]
     parted = Judged(Stage("free run", "undecided", 40.0, "running loss", 0), Comparison("running loss", 0, 40.0))
-    free = FreeRun(parted, (), 0, {"parameters": {}}, left, siblings)
+    free = FreeRun(parted, (), 0, left, siblings)
     sides = SimpleNamespace(right=SimpleNamespace(ask=lambda do, values: values), to_right=lambda state: state)
     runs = {0: {"running_loss": left}, 1: in_double and {"running_loss": left + in_double * spacing}}
-    judged = judge_in_double(free, sides, {}, SimpleNamespace(look=lambda side, see: runs[side]))
+    judged = judge_in_double(free, sides, {"parameters": {}}, {}, SimpleNamespace(look=lambda side, see: runs[side]))
     assert judged.stage.verdict == verdict
 
 

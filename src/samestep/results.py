@@ -15,6 +15,8 @@ Verdict = Literal["identical", "rounding", "different", "undecided"]
 
 MATCH_SCHEMA = "samestep/match/1"
 TABLE_SCHEMA = "samestep/match-table/1"
+SAME: tuple[Verdict, ...] = ("identical", "rounding")
+"""Verdicts that say that two sides are the same, apart from rounding."""
 SEVERITY: dict[Verdict, int] = {"identical": 0, "rounding": 1, "undecided": 2, "different": 3}
 LARGEST = sys.float_info.max
 EXIT_STATUS: dict[Verdict, int] = {"identical": 0, "rounding": 0, "different": 1, "undecided": 3}

@@ -113,23 +113,23 @@ def _keras_adapter(package):
     return "keras2" if minor < 4 else "tf_keras"
 
 
-def compute_in_double():
-    """Let the frameworks that the program has imported make float64 where nothing else is asked for."""
+def compute_in(dtype):
+    """Let the frameworks that the program has imported make "float64", or "float32", where nothing else is asked for."""
     for name in ("keras", "tf_keras"):
         if name in sys.modules:
-            _keras_in_double(sys.modules[name])
+            _keras_in(sys.modules[name], dtype)
     if "torch" in sys.modules:
-        sys.modules["torch"].set_default_dtype(sys.modules["torch"].float64)
+        sys.modules["torch"].set_default_dtype(getattr(sys.modules["torch"], dtype))
     if "jax" in sys.modules:
-        sys.modules["jax"].config.update("jax_enable_x64", True)
+        sys.modules["jax"].config.update("jax_enable_x64", dtype == "float64")
     if "pytensor" in sys.modules:
-        sys.modules["pytensor"].config.floatX = "float64"
+        sys.modules["pytensor"].config.floatX = dtype
 
 
-def _keras_in_double(keras):
-    keras.backend.set_floatx("float64")
+def _keras_in(keras, dtype):
+    keras.backend.set_floatx(dtype)
     if hasattr(keras, "config"):
-        keras.config.set_dtype_policy("float64")
+        keras.config.set_dtype_policy(dtype)
 
 
 def end_pipelines_at_once():

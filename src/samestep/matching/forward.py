@@ -13,6 +13,7 @@ from scipy.special import expit, log_softmax, softmax
 from samestep.matching import floor, twins
 from samestep.matching.judging import Comparison, worst_element
 from samestep.matching.reaction import Observation, Reaction, distance
+from samestep.results import SAME
 
 Array = NDArray[Any]
 
@@ -32,7 +33,7 @@ def compare_forward(
     layers: how both sides' layers react, looked at only then.
     """
     outputs = _compare_outputs(left, right, mode, step)
-    if all(c.verdict in ("identical", "rounding") for c in outputs):
+    if all(c.verdict in SAME for c in outputs):
         return outputs
     sides = layers()
     exact = _in_double(*sides)
@@ -70,9 +71,7 @@ def _compare_output(left: Reaction, right: Reaction, one: str, other: str, step:
                 nearest = (times, *linked, f"{name} of the {side} side's ")
     _, near_left, near_right, through = nearest
     view = _view(near_left, one, near_right, other)
-    times, decided = distance(near_left, one, near_right, other, view)
-    worst = _worst(near_left, one, near_right, other, view)
-    return Comparison(through + _name(one), step, times, *worst, in_double=decided)
+    return _compared(through + _name(one), (near_left, one), (near_right, other), view, step)
 
 
 def _linked(side: Reaction, key: str, link: Callable[[Array], Array]) -> Reaction:
@@ -184,9 +183,17 @@ def _nearest(left: Reaction, right: Reaction, pairs: list[tuple[str, str]]) -> l
 
 def _compare_twins(left: Reaction, right: Reaction, found: Culprit, step: int) -> Comparison:
     view = nearest_view(left, found.left, right, found.right)
-    times, decided = distance(left, found.left, right, found.right, view)
-    worst = _worst(left, found.left, right, found.right, view)
-    return Comparison(_name(found.name), step, times, *worst, in_double=decided)
+    return _compared(_name(found.name), (left, found.left), (right, found.right), view, step)
+
+
+def _compared(
+    name: str, left: tuple[Reaction, str], right: tuple[Reaction, str], view: twins.View, step: int
+) -> Comparison:
+    """How far two tensors are apart, the right one seen by this view."""
+    times, decided = distance(*left, *right, view)
+    (one, key), (other, other_key) = left, right
+    worst = worst_element(_name(key), one.seen[key], _name(other_key), view(other.seen[other_key]))
+    return Comparison(name, step, times, *worst, in_double=decided)
 
 
 def nearest_view(left: Reaction, one: str, right: Reaction, other: str) -> twins.View:
@@ -201,7 +208,3 @@ def _keys(side: Reaction, kind: str) -> list[str]:
 
 def _name(key: str) -> str:
     return key.split("|", 1)[1]
-
-
-def _worst(left: Reaction, one: str, right: Reaction, other: str, view: twins.View) -> tuple[Any, Any]:
-    return worst_element(_name(one), left.seen[one], _name(other), view(right.seen[other]))

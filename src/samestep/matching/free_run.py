@@ -16,7 +16,7 @@ from samestep.matching.double import Doubles, state_in_double
 from samestep.matching.judging import Comparison, Judged, judge, nothing_to_compare
 from samestep.matching.reaction import settings_moved
 from samestep.matching.sides import Sides, State
-from samestep.results import Epoch
+from samestep.results import SAME, Epoch
 from samestep.worker.parent import Worker
 
 Curve = NDArray[np.float64]
@@ -33,13 +33,12 @@ LOSS_PRECISION = np.float32
 class FreeRun:
     """The judged curves, the table of the epochs, and the step at which the right curve leaves the siblings, if it does.
 
-    start: the left side's state at the beginning; left, siblings: how it went on from there, and from ±1 ulp beside.
+    left, siblings: how the left side went on from its start, and from ±1 ulp beside.
     """
 
     judged: Judged
     epochs: tuple[Epoch, ...]
     departure: int | None
-    start: State
     left: Curve
     siblings: list[Curve]
 
@@ -66,28 +65,30 @@ def run_freely(
     left, siblings, note = _train_left(sides.left, start, plan, rng, fresh_left, watch)
     right = sides.right.receive()
     judged = _judge_curves(left, right, siblings, note)
-    if not own_init and judged.stage.verdict not in ("identical", "rounding"):
+    if not own_init and judged.stage.verdict not in SAME:
         judged = min(
             judged, _judge_by_right_siblings(sides.right, right_start, plan, rng, left, right, note), key=_times
         )
     if own_init and judged.stage.verdict != "identical":
         judged = nothing_to_compare("free run", "from each side's own weights: the table shows it, nothing is judged")
-    departure = None if judged.stage.verdict in ("identical", "rounding") else _departure(left, right, siblings)
+    departure = None if judged.stage.verdict in SAME else _departure(left, right, siblings)
     curves = left["running_loss"], [sibling["running_loss"] for sibling in siblings]
-    return FreeRun(judged, _table(left, right, siblings), departure, start, *curves)
+    return FreeRun(judged, _table(left, right, siblings), departure, *curves)
 
 
-def judge_in_double(free: FreeRun, sides: Sides, plan: dict[str, Any], doubles: Doubles) -> Judged:
-    """Let float64 decide about curves that left the siblings: they stay together there if rounding took them apart."""
-    right_start = sides.right.ask("state", values=sides.to_right(free.start))
+def judge_in_double(free: FreeRun, sides: Sides, start: State, plan: dict[str, Any], doubles: Doubles) -> Judged:
+    """Let float64 decide about curves that left the siblings: they stay together there if rounding took them apart.
+
+    start: the left side's state at the beginning.
+    """
+    right_start = sides.right.ask("state", values=sides.to_right(start))
     runs = [
-        doubles.look(side, partial(_train, start=state_in_double(start), plan=plan))
-        for side, start in enumerate((free.start, right_start))
+        doubles.look(side, partial(_train, start=state_in_double(here), plan=plan))
+        for side, here in enumerate((start, right_start))
     ]
     if any(run is None or len(run["running_loss"]) != len(free.left) for run in runs):
         return free.judged
-    near = [{"running_loss": runs[0]["running_loss"] + (sibling - free.left)} for sibling in free.siblings]
-    exact = _judge_curves(runs[0], runs[1], near, "")
+    exact = _judge_curves(runs[0], runs[1], _lent(runs[0], free.left, free.siblings), "")
     if exact.worst is None or floor.ROUNDING <= _times(exact) < _times(free.judged) / 2:
         return free.judged
     return judge("free run", [replace(exact.worst, in_double=_times(exact) >= floor.ROUNDING)], "compared in float64")
@@ -156,8 +157,12 @@ def _judge_by_right_siblings(
     if len(left["running_loss"]) != len(right["running_loss"]):
         return _judge_curves(left, right, [], note)
     curves = [_train_sibling(worker, start, plan, rng)["running_loss"] for _ in range(SIBLINGS)]
-    lent = [{"running_loss": left["running_loss"] + (curve - right["running_loss"])} for curve in curves]
-    return _judge_curves(left, right, lent, note)
+    return _judge_curves(left, right, _lent(left, right["running_loss"], curves), note)
+
+
+def _lent(run: dict[str, Any], own: Curve, siblings: list[Curve]) -> list[dict[str, Any]]:
+    """Siblings for a run that move it as these siblings move their own one."""
+    return [{"running_loss": run["running_loss"] + (sibling - own)} for sibling in siblings]
 
 
 def _times(judged: Judged) -> float:

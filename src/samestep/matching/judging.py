@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from samestep.matching.floor import verdict
-from samestep.results import SEVERITY, Difference, Stage, Verdict
+from samestep.results import SAME, SEVERITY, Difference, Stage, Verdict
 
 FOLLOWS = {
     "loss": ("data", "forward"),
@@ -99,7 +99,7 @@ def blame(judged: Sequence[Judged]) -> list[Judged]:
     result: list[Judged] = []
     for entry in judged:
         stage, source = entry.stage, follows(entry.stage.stage, result)
-        if source and stage.verdict not in ("identical", "rounding"):
+        if source and stage.verdict not in SAME:
             note = f"follows from {source}"
             entry = Judged(replace(stage, verdict="undecided", note=note), entry.worst)
         result.append(entry)

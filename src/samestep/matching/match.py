@@ -25,7 +25,7 @@ from samestep.matching.judging import Judged, not_compared
 from samestep.matching.settling import settle
 from samestep.matching.sides import Sides, State, ask_both
 from samestep.matching.sources import Source, defaults, in_frameworks, pair, pairs_from
-from samestep.results import Cause, Epoch, MatchResult, Side
+from samestep.results import SAME, Cause, Epoch, MatchResult, Side
 from samestep.worker.parent import Worker
 
 Progress = Callable[[str, float], None]
@@ -252,23 +252,23 @@ class _Match:
         free = run_freely(self.sides, starts, task.plan, self.rng, task.own_init, task.fresh_left, self._watch_run)
         initial = compare_initial(self.sides, *starts, own_init=task.own_init)
         moments = [self._moment(step, state) for step, state in self._trajectory(starts[0])]
-        judged = self._judge(starts, moments)
+        rates = stages.read_rates(self.sides, starts, task.total, task.steps_per_epoch)
+        judged = self._judge(rates, moments)
         parted = free.judged
         if free.departure is not None and not any(entry.stage.verdict == "different" for entry in judged):
             task.progress(f"where the free run parts: step {free.departure}", 1.0)
             moments.append(self._moment(free.departure, self._state_at(free.departure, starts[0])))
-            judged = self._judge(starts, moments)
-            if all(entry.stage.verdict in ("identical", "rounding") for entry in judged):
-                parted = judge_in_double(free, self.sides, task.plan, self.doubles)
+            judged = self._judge(rates, moments)
+            if all(entry.stage.verdict in SAME for entry in judged):
+                parted = judge_in_double(free, self.sides, starts[0], task.plan, self.doubles)
         return [initial, *judged, parted], free.epochs
 
-    def _judge(self, starts: tuple[State, State], moments: list[stages.Moment]) -> list[Judged]:
+    def _judge(self, rates: stages.Rates | None, moments: list[stages.Moment]) -> list[Judged]:
         """The stages between the initial weights and the free run, over all moments seen.
 
         One that would only follow from an earlier difference is not worth more draws.
         """
-        sides, task = self.sides, self.task
-        rates = stages.read_rates(sides, starts, task.total, task.steps_per_epoch)
+        sides = self.sides
         judges: dict[str, Callable[[], Judged]] = {
             "forward": lambda: stages.judge_forward(moments),
             "loss": lambda: stages.judge_loss(sides, moments),

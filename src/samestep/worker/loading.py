@@ -19,7 +19,7 @@ from typing import Any, Callable
 import numpy as np
 
 from samestep.errors import FrameworkMissing, ProgramError, SamestepError
-from samestep.frameworks import FRAMEWORKS, _rows, adapter_for, compute_in_double, seed_frameworks
+from samestep.frameworks import FRAMEWORKS, _rows, adapter_for, compute_in, seed_frameworks
 
 Array = Any
 """A NumPy array; numpy.typing is younger than some NumPy that this runs with."""
@@ -40,7 +40,7 @@ def load(source: dict[str, Any], seed: int, x: Rows, y: Rows, double: bool = Fal
     _seed_generators(seed)
     seed_frameworks(seed)
     if double:
-        compute_in_double()
+        compute_in("float64")
     with explained(label, "{}()".format(source["function"])):
         built = build(**_wanted(build, seed=seed, input_shape=_rows.each(lambda array: tuple(array.shape[1:]), x)))
         adapter = adapter_for(built)

@@ -19,15 +19,8 @@ Array = NDArray[Any]
 
 RARE = 1e-4
 """Probability below which a draw is not taken for one of a distribution; the rule that it came from is kept 999 times in 1000."""
-ZERO, CONSTANT, UNIFORM, NORMAL, TRUNCATED, ORTHOGONAL, OTHER = (
-    "zeros",
-    "constant",
-    "uniform",
-    "normal",
-    "truncated_normal",
-    "orthogonal",
-    "other",
-)
+ZERO, CONSTANT, UNIFORM = "zeros", "constant", "uniform"
+NORMAL, TRUNCATED, ORTHOGONAL = "normal", "truncated_normal", "orthogonal"
 FANS = ("fan_in", "fan_avg", "fan_out")
 SQUARES = (1.0, 2.0, 1 / 3, 0.5, 4.0, 25 / 9, 3.0, 6.0)
 """Squares of gains: LeCun, Glorot (1), He (2), PyTorch's kaiming_uniform_ with a = sqrt(5) (1/3), tanh (25/9)."""
