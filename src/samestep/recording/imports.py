@@ -1,0 +1,59 @@
+"""Tells when a module has been imported, so that a framework is hooked as soon as the script has it, and never sooner."""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.util
+import sys
+from typing import Any, Callable, Dict, Optional
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds the awaited modules as the finders after it do, with a loader that calls the function when it is done."""
+
+    def __init__(self, awaited: Dict[str, Callable[[Any], None]]) -> None:
+        self.awaited = awaited
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> Optional[Any]:
+        if name not in self.awaited:
+            return None
+        then = self.awaited.pop(name)  # so that the search below does not end here again
+        try:
+            spec = importlib.util.find_spec(name)
+        except BaseException:
+            self.awaited[name] = then
+            raise
+        if spec is None or spec.loader is None or not hasattr(spec.loader, "exec_module"):
+            self.awaited[name] = then
+            return None
+        spec.loader = _Loader(spec.loader, then)  # type: ignore[assignment]
+        return spec
+
+
+class _Loader(importlib.abc.Loader):
+    """Loads as the module's own loader does, then calls the function."""
+
+    def __init__(self, loader: Any, then: Callable[[Any], None]) -> None:
+        self._loader, self._then = loader, then
+
+    def create_module(self, spec: Any) -> Any:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: Any) -> None:
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        self._then(module)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+
+def when_imported(awaited: Dict[str, Callable[[Any], None]]) -> None:
+    """Call each function with its module, by name, once that has been imported; at once where it is already."""
+    later = {}
+    for name, then in awaited.items():
+        if name in sys.modules:
+            then(sys.modules[name])
+        else:
+            later[name] = then
+    sys.meta_path.insert(0, _Finder(later))

@@ -1,0 +1,234 @@
+"""Gathers what a training does, update by update, into blocks of rows, and hands them on."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import threading
+import time
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from samestep.recording import digests
+
+ROWS = 256
+"""Rows in a block, at most."""
+SECONDS = 1.0
+"""So old does a block grow, at most, before it is handed on."""
+PARAMETER, GRADIENT, UPDATE, BUFFER, GENERATOR = "parameter", "gradient", "update", "buffer", "generator"
+
+
+class Entry(NamedTuple):
+    """One of the tensors of which each row has a digest and a norm.
+
+    kind: parameter (after the update), gradient (as the optimizer is given it), update (as optax gives it), buffer, generator.
+    """
+
+    kind: str
+    name: str
+    dtype: str
+    shape: Tuple[int, ...]
+
+
+Arrays = Sequence[Optional[np.ndarray]]
+
+
+class Recorder:
+    """What one process records of one run.
+
+    send: takes messages, dicts of plain values and arrays. digest: the name of one of digests.DIGESTS. every: number of
+    updates from one sample of whole tensors to the next; 0 for none. on_error: "continue" (training goes on, unrecorded) or
+    "stop".
+    """
+
+    def __init__(
+        self, send: Callable[[Dict[str, Any]], None], digest: str = "", every: int = 0, on_error: str = "continue"
+    ) -> None:
+        self.digest_name = digests.named(digest)
+        self.digest = digests.DIGESTS[self.digest_name]
+        self.step = 0
+        self.logged: Dict[str, float] = {}
+        self._send, self._every, self._on_error = send, every, on_error
+        self._process, self._lock = os.getpid(), threading.RLock()
+        self._tables: Dict[str, _Table] = {}
+        self.broken = ""
+
+    def update(
+        self,
+        source: str,
+        entries: Tuple[Entry, ...],
+        arrays: Arrays,
+        scalars: Mapping[str, float],
+        batch: bytes = digests.ABSENT,
+    ) -> None:
+        """Note one update.
+
+        source: what made it, such as an optimizer's name; its rows are kept together. entries, arrays: the tensors, None for
+        one that is not there. scalars: loss, learning rate, metrics. batch: the digest of what it was made from.
+        """
+        if self.idle:
+            return
+        with self._lock:
+            scalars = dict(scalars, **self.logged)
+            self.logged = {}
+            table = self._table(source, entries, tuple(scalars))
+            if self._every and self.step % self._every == 0:
+                self._sample(entries, arrays)
+            table.add(self.step, arrays, scalars.values(), batch)
+            self.step += 1
+            if table.full():
+                self._hand_on(table)
+
+    def log(self, **scalars: Any) -> None:
+        """Note scalars by name. With a step, as a row of their own; without, with the next update."""
+        if "step" not in scalars:
+            self.logged.update({name: float(value) for name, value in scalars.items()})
+            return
+        if not self.idle:
+            with self._lock:
+                step = int(scalars.pop("step"))
+                table = self._table("log", (), tuple(scalars))
+                table.add(step, (), [float(value) for value in scalars.values()], digests.ABSENT)
+                if table.full():
+                    self._hand_on(table)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is recorded: after a failure, and in processes that the training one forked."""
+        return bool(self.broken) or os.getpid() != self._process
+
+    def flush(self) -> None:
+        """Hand on all rows."""
+        if not self.idle:
+            with self._lock:
+                for table in self._tables.values():
+                    self._hand_on(table)
+
+    def tell(self, message: Dict[str, Any]) -> None:
+        """Hand on anything else."""
+        if not self.idle:
+            with self._lock:
+                self._guarded(message)
+
+    def fail(self, error: BaseException) -> None:
+        """Record nothing more, and say so; raises the error again where training is to stop then."""
+        if self.broken:
+            return
+        self.broken = "{}: {}".format(type(error).__name__, error)
+        sys.stderr.write("samestep: recording ended at update {}: {}\n".format(self.step, self.broken))
+        try:
+            self._send({"failed": "at update {}: {}".format(self.step, self.broken)})
+        except OSError:
+            pass  # nobody listens any more
+        if self._on_error == "stop":
+            raise error
+
+    def _table(self, source: str, entries: Tuple[Entry, ...], scalars: Tuple[str, ...]) -> _Table:
+        table = self._tables.get(source)
+        if table is not None and table.scalars == scalars and (table.entries is entries or table.entries == entries):
+            return table
+        if table is not None:
+            self._hand_on(table)
+        table = self._tables[source] = _Table(entries, scalars, self.digest)
+        listed = [[e.kind, e.name, e.dtype, list(e.shape)] for e in entries]
+        head = {"source": source, "entries": listed, "scalars": list(scalars), "digest": self.digest_name}
+        self._guarded({"segment": head})
+        return table
+
+    def _hand_on(self, table: _Table) -> None:
+        rows = table.take()
+        if rows:
+            source = next(source for source, known in self._tables.items() if known is table)
+            self._guarded({"rows": rows, "source": source})
+
+    def _sample(self, entries: Tuple[Entry, ...], arrays: Arrays) -> None:
+        whole = {
+            "{}/{}".format(entry.kind, entry.name): array
+            for entry, array in zip(entries, arrays)
+            if isinstance(array, np.ndarray) and entry.kind != GENERATOR
+        }
+        dtypes = {"{}/{}".format(entry.kind, entry.name): entry.dtype for entry in entries}
+        self._guarded({"tensors": whole, "dtypes": {name: dtypes[name] for name in whole}, "step": self.step})
+
+    def _guarded(self, message: Dict[str, Any]) -> None:
+        try:
+            self._send(message)
+        except (OSError, TypeError, ValueError) as error:
+            self.fail(error)
+
+
+class _Table:
+    """Rows of the same tensors and scalars that wait to be handed on."""
+
+    def __init__(self, entries: Tuple[Entry, ...], scalars: Tuple[str, ...], digest: Callable[[Any], bytes]) -> None:
+        self.entries, self.scalars, self._digest = entries, scalars, digest
+        self._norms_of = [_norm_of(entry) for entry in entries]
+        self._clear()
+
+    def _clear(self) -> None:
+        self._steps: List[int] = []
+        self._times: List[float] = []
+        self._batches: List[bytes] = []
+        self._values: List[float] = []
+        self._digests: List[bytes] = []
+        self._norms: List[float] = []
+
+    def add(self, step: int, arrays: Arrays, values: Any, batch: bytes) -> None:
+        digest, absent = self._digest, digests.ABSENT
+        self._digests += [absent if array is None else digest(array) for array in arrays]
+        self._norms += [norm(array) for norm, array in zip(self._norms_of, arrays)]
+        self._values += values
+        self._batches.append(batch)
+        self._times.append(time.time())
+        self._steps.append(step)
+
+    def full(self) -> bool:
+        return len(self._steps) >= ROWS or self._times[-1] - self._times[0] > SECONDS
+
+    def take(self) -> Dict[str, np.ndarray]:
+        """The columns of the rows so far, which are no longer here then: digests uint8 (rows, tensors, 16)."""
+        count = len(self._steps)
+        if not count:
+            return {}
+        columns = {
+            "step": np.array(self._steps, np.int64),
+            "time": np.array(self._times, np.float64),
+            "batch": np.frombuffer(b"".join(self._batches), np.uint8).reshape(count, digests.SIZE),
+            "scalars": np.array(self._values, np.float64).reshape(count, len(self.scalars)),
+            "digests": np.frombuffer(b"".join(self._digests), np.uint8).reshape(count, len(self.entries), digests.SIZE),
+            "norms": np.array(self._norms, np.float64).reshape(count, len(self.entries)),
+        }
+        self._clear()
+        return columns
+
+
+def _norm_of(entry: Entry) -> Callable[[Any], float]:
+    """The function that takes the Euclidean norm of such an array, NaN of what has none."""
+    if entry.kind == GENERATOR or entry.dtype in ("bool", "string") or "complex" in entry.dtype:
+        return _no_norm
+    return _norm if entry.dtype in ("float32", "float64") else _norm_of_others
+
+
+def _no_norm(array: Any) -> float:
+    return math.nan
+
+
+def _norm(array: Any) -> float:
+    if array is None:
+        return math.nan
+    flat = array.reshape(-1)
+    square = float(flat.dot(flat))
+    if not math.isfinite(square):  # a float32 may overflow where its norm does not
+        wide = flat.astype(np.float64)
+        square = float(wide.dot(wide))
+    return math.sqrt(square) if square >= 0 else math.nan
+
+
+def _norm_of_others(array: Any) -> float:
+    if array is None:
+        return math.nan
+    if array.dtype == np.uint16:  # the bits of a bfloat16
+        array = (array.astype(np.uint32) << 16).view(np.float32)
+    return _norm(array.astype(np.float64))

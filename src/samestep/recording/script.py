@@ -1,0 +1,95 @@
+"""Runs a user's script as Python would, while its training is recorded: script.py LINE OPTIONS SCRIPT [ARGS].
+
+Started as a plain script by any interpreter from Python 3.7 on, with NumPy beside it. LINE is the file descriptor that the
+rows are written to, OPTIONS the arguments of the Recorder as JSON.
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import importlib.util
+import json
+import os
+import sys
+import types
+from typing import Any
+
+NO_NUMPY = 96
+"""The exit status of an interpreter without NumPy."""
+
+
+def main() -> None:
+    """Hook what the script may import, run it, and hand on the last rows however it ends."""
+    if importlib.util.find_spec("numpy") is None:
+        sys.exit(NO_NUMPY)
+    line, options, script = int(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
+    _make_samestep_importable()
+    recorder = _recorder(line, options)
+    sys.argv[:] = sys.argv[3:]
+    sys.path[0] = os.path.dirname(os.path.realpath(script))
+    _run(script, recorder)
+
+
+def _make_samestep_importable() -> None:
+    """Import this very samestep without putting the folder it is installed in on the path, which may be another Python's."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    places = [package]
+    spec = importlib.util.spec_from_file_location(
+        "samestep", os.path.join(package, "__init__.py"), submodule_search_locations=places
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["samestep"] = module
+    spec.loader.exec_module(module)
+
+
+def _recorder(line: int, options: Any) -> Any:
+    from samestep.frameworks import _recording
+    from samestep.recording.environment import environment
+    from samestep.recording.recorder import Recorder
+    from samestep.worker import messages
+
+    stream = os.fdopen(line, "wb", buffering=1 << 16)
+    recorder = Recorder(lambda message: messages.write(stream, message), **options)
+    leave = os._exit
+
+    def end(status: int) -> None:
+        recorder.flush()
+        recorder.tell({"environment": environment(), "ended": status})
+
+    def exit_at_once(status: int) -> None:
+        end(status)
+        leave(status)
+
+    os._exit = exit_at_once  # type: ignore[assignment]
+    recorder.end = end
+    recorder.tell({"environment": environment(), "digest": recorder.digest_name})
+    _recording.hook(recorder)
+    return recorder
+
+
+def _run(script: str, recorder: Any) -> None:
+    main_module = types.ModuleType("__main__")
+    main_module.__file__ = script
+    main_module.__builtins__ = builtins  # type: ignore[attr-defined]
+    sys.modules["__main__"] = main_module
+    state = {"status": 0}
+    atexit.register(lambda: recorder.end(state["status"]))  # what the script itself registers comes before it
+    try:
+        with open(script, "rb") as file:
+            code = compile(file.read(), script, "exec", dont_inherit=True)
+        exec(code, main_module.__dict__)
+    except SystemExit as error:
+        state["status"] = error.code if isinstance(error.code, int) else int(error.code is not None)
+        raise
+    except BaseException as error:
+        state["status"] = 130 if isinstance(error, KeyboardInterrupt) else 1
+        trace = error.__traceback__
+        sys.excepthook(type(error), error, trace.tb_next if trace is not None else None)
+        sys.exit(state["status"])
+
+
+if __name__ == "__main__":
+    main()
