@@ -222,6 +222,12 @@ FAMILY = """
 BUSY = {"loop": "while True: pass", "in C code": "ctypes.PyDLL(None).sleep(1000)"}
 
 
+def as_from_a_terminal():
+    """A suite started with nohup or in a shell's background hands on that these signals are ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def test_closing_a_worker_ends_all_that_its_program_started(program, tmp_path, monkeypatch):
     monkeypatch.setenv("READY", str(tmp_path / "ready"))
     with Worker("it", timeout=60) as worker:
@@ -244,6 +250,7 @@ def busy(program, tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=as_from_a_terminal,
         )
         started.append((running, mark))
         assert wait_until(lambda: len(list(tmp_path.glob("ready*"))) == 2, 60), "both programs are busy"
