@@ -17,6 +17,7 @@ USER_SIDE = [
     PACKAGE / "errors.py",
     *sorted(PACKAGE.glob("frameworks/**/*.py")),
     *sorted(PACKAGE.glob("experiments/**/*.py")),
+    *sorted(PACKAGE.glob("recording/**/*.py")),
     *(PACKAGE / "worker" / name for name in ("__init__.py", "answers.py", "child.py", "ending.py", "loading.py", "messages.py")),
 ]  # fmt: skip
 """What runs inside the user's interpreter."""

@@ -30,7 +30,7 @@ try:
 except ImportError:
     pass
 else:
-    DIGESTS["xxh3-128"] = xxhash.xxh3_128_digest  # type: ignore[assignment]  # sixty gigabytes a second
+    DIGESTS["xxh3-128"] = xxhash.xxh3_128_digest  # sixty gigabytes a second
 
 
 def named(name: str = "") -> str:

@@ -8,7 +8,23 @@ import subprocess
 import sys
 from typing import Any, Dict
 
-FLAGS = ("CUDA_", "CUBLAS_", "JAX_", "KERAS_", "MKL_", "OMP_", "OPENBLAS_", "PYTHONHASHSEED", "PYTORCH_", "TF_", "THEANO_", "TORCH_", "XLA_")  # fmt: skip
+FLAGS = tuple(
+    [
+        "CUDA_",
+        "CUBLAS_",
+        "JAX_",
+        "KERAS_",
+        "MKL_",
+        "OMP_",
+        "OPENBLAS_",
+        "PYTHONHASHSEED",
+        "PYTORCH_",
+        "TF_",
+        "THEANO_",
+        "TORCH_",
+        "XLA_",
+    ]
+)
 """Beginnings of the names of environment variables that may change a training."""
 
 

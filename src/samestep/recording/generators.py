@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import ctypes
 import random
-from typing import Any, Callable, List, Tuple
+import sys
+from typing import Any, Callable, List
 
 import numpy as np
 
-from samestep.recording.recorder import GENERATOR, Entry
+from samestep.recording.recorder import GENERATOR, Entry, Generator
 
 WORDS = 624
 """Of a Mersenne Twister's state, 32 bits each; its position is the 625th."""
@@ -19,7 +20,7 @@ WORDS = 624
 Reader = Callable[[], Any]
 
 
-def generators() -> List[Tuple[Entry, Reader]]:
+def generators() -> List[Generator]:
     """Each generator's entry and the function that gives its state's bytes."""
     readers = {"python": _pythons(), "numpy": _numpys()}
     return [(Entry(GENERATOR, name, "uint8", ((WORDS + 1) * 4,)), reader) for name, reader in readers.items()]
@@ -28,19 +29,17 @@ def generators() -> List[Tuple[Entry, Reader]]:
 def _pythons() -> Reader:
     """CPython's Random object: its head, the position as an int, the words (Modules/_randommodule.c)."""
     inst = getattr(random, "_inst", None)
-    size = (WORDS + 1) * 4
-    for head in (object.__basicsize__,):
-        place = id(inst) + head
-        seen = np.frombuffer(ctypes.string_at(place, size), np.uint32) if inst is not None else np.zeros(0, np.uint32)
-        words = np.array(random.getstate()[1], np.uint32)
-        if np.array_equal(seen, np.roll(words, 1)):
+    place, size = id(inst) + object.__basicsize__, (WORDS + 1) * 4
+    if type(inst) is random.Random and sys.implementation.name == "cpython":
+        seen = np.frombuffer(ctypes.string_at(place, size), np.uint32)
+        if np.array_equal(seen, np.roll(np.array(random.getstate()[1], np.uint32), 1)):
             return lambda: ctypes.string_at(place, size)
     return lambda: np.array(random.getstate()[1], np.uint32)
 
 
 def _numpys() -> Reader:
     """NumPy's MT19937: the words, and the position as an int (numpy/random/src/mt19937/mt19937.h)."""
-    kind, words, position = np.random.get_state()[:3]
+    kind, words, position = _numpys_state()
     with_address = getattr(getattr(np.random.mtrand, "_rand", None), "_bit_generator", None)
     if kind == "MT19937" and with_address is not None:
         place, size = with_address.ctypes.state_address, (WORDS + 1) * 4
@@ -51,5 +50,11 @@ def _numpys() -> Reader:
 
 
 def _copied() -> Any:
-    kind, words, position = np.random.get_state()[:3]
+    words, position = _numpys_state()[1:]
     return np.append(np.asarray(words), np.uint32(position))
+
+
+def _numpys_state() -> Any:
+    """(kind, words, position)."""
+    state: Any = np.random.get_state()
+    return state[:3]

@@ -26,7 +26,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         if spec is None or spec.loader is None or not hasattr(spec.loader, "exec_module"):
             self.awaited[name] = then
             return None
-        spec.loader = _Loader(spec.loader, then)  # type: ignore[assignment]
+        spec.loader = _Loader(spec.loader, then)
         return spec
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sys
@@ -33,6 +34,8 @@ class Entry(NamedTuple):
 
 
 Arrays = Sequence[Optional[np.ndarray]]
+Generator = Tuple[Entry, Callable[[], Any]]
+"""A random generator's entry, and the function that gives its state's bytes."""
 
 
 class Recorder:
@@ -53,7 +56,15 @@ class Recorder:
         self._send, self._every, self._on_error = send, every, on_error
         self._process, self._lock = os.getpid(), threading.RLock()
         self._tables: Dict[str, _Table] = {}
+        self._generators: Tuple[Generator, ...] = ()
+        self._complete: Dict[str, Tuple[Tuple[Entry, ...], Tuple[Entry, ...]]] = {}
         self.broken = ""
+        self.end: Callable[[int], None] = lambda status: self.flush()
+
+    def watch_generators(self, generators: Sequence[Generator]) -> None:
+        """From now on rows have the states of these random generators too."""
+        self._generators += tuple(generators)
+        self._complete.clear()
 
     def update(
         self,
@@ -73,13 +84,22 @@ class Recorder:
         with self._lock:
             scalars = dict(scalars, **self.logged)
             self.logged = {}
-            table = self._table(source, entries, tuple(scalars))
+            table = self._table(source, self._with_generators(source, entries), tuple(scalars))
             if self._every and self.step % self._every == 0:
                 self._sample(entries, arrays)
-            table.add(self.step, arrays, scalars.values(), batch)
+            states = [read() for _, read in self._generators]
+            table.add(self.step, [*arrays, *states], scalars.values(), batch)
             self.step += 1
             if table.full():
                 self._hand_on(table)
+
+    def _with_generators(self, source: str, entries: Tuple[Entry, ...]) -> Tuple[Entry, ...]:
+        """The entries of a row, made once as long as the tensors are the same."""
+        own, complete = self._complete.get(source, (None, ()))
+        if own is not entries:
+            complete = entries + tuple(entry for entry, _ in self._generators)
+            self._complete[source] = (entries, complete)
+        return complete
 
     def log(self, **scalars: Any) -> None:
         """Note scalars by name. With a step, as a row of their own; without, with the next update."""
@@ -118,10 +138,8 @@ class Recorder:
             return
         self.broken = "{}: {}".format(type(error).__name__, error)
         sys.stderr.write("samestep: recording ended at update {}: {}\n".format(self.step, self.broken))
-        try:
+        with contextlib.suppress(OSError):  # nobody listens any more
             self._send({"failed": "at update {}: {}".format(self.step, self.broken)})
-        except OSError:
-            pass  # nobody listens any more
         if self._on_error == "stop":
             raise error
 
@@ -192,7 +210,7 @@ class _Table:
         count = len(self._steps)
         if not count:
             return {}
-        columns = {
+        columns: Dict[str, np.ndarray] = {
             "step": np.array(self._steps, np.int64),
             "time": np.array(self._times, np.float64),
             "batch": np.frombuffer(b"".join(self._batches), np.uint8).reshape(count, digests.SIZE),

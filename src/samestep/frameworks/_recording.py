@@ -1,0 +1,111 @@
+"""Hooks the frameworks that a script imports, so that each update of its training is recorded. Imports none itself.
+
+What is the same for all of them is here; `_recording_keras`, `_recording_torch`, `_recording_tensorflow` and `_recording_jax`
+know where a training step of their framework can be seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from samestep.recording import digests
+from samestep.recording.generators import generators
+from samestep.recording.imports import when_imported
+from samestep.recording.recorder import Entry, Recorder
+
+HOOKS = {
+    "keras": "_recording_keras",
+    "tf_keras": "_recording_keras",
+    "torch": "_recording_torch",
+    "tensorflow": "_recording_tensorflow",
+    "jax": "_recording_jax",
+    "optax": "_recording_jax",
+}
+"""The package whose import is awaited, and the file here that hooks it."""
+
+Label = Tuple[str, str]
+"""Kind and name of a tensor."""
+
+
+def hook(recorder: Recorder) -> None:
+    """From now on what the frameworks train is recorded, those imported already and those still to come."""
+    recorder.watch_generators(generators())
+
+    def install(file: str, package: Any) -> None:
+        try:
+            importlib.import_module("samestep.frameworks." + file).hook(package, recorder)
+        except Exception as error:  # a version that is made otherwise: the script is to run nevertheless
+            recorder.fail(error)
+
+    when_imported({name: functools.partial(install, file) for name, file in HOOKS.items()})
+
+
+class Source:
+    """What makes updates: an optimizer or a training step, with the entries of its tensors, made anew when its labels are."""
+
+    def __init__(self, recorder: Recorder, name: str) -> None:
+        self.recorder, self.name = recorder, name
+        self._labels: Optional[Sequence[Label]] = None
+        self._entries: Tuple[Entry, ...] = ()
+
+    def update(self, labels: Sequence[Label], arrays: List[Any], scalars: Any, batch: bytes = digests.ABSENT) -> None:
+        """Record one update; arrays: as `plain` makes them, None for one that is not there."""
+        if labels is not self._labels and labels != self._labels:
+            self._entries = tuple(_entry(*label, array) for label, array in zip(_distinct(labels), arrays))
+            self._labels = labels
+        self.recorder.update(self.name, self._entries, arrays, scalars, batch)
+
+
+def _distinct(labels: Sequence[Label]) -> List[Label]:
+    """Labels of which no two are the same: a name that comes again is numbered."""
+    seen: Dict[Label, int] = {}
+    found = []
+    for label in labels:
+        seen[label] = seen.get(label, 0) + 1
+        found.append(label if seen[label] == 1 else (label[0], "{} {}".format(label[1], seen[label])))
+    return found
+
+
+def _entry(kind: str, name: str, array: Any) -> Entry:
+    if array is None:
+        return Entry(kind, name, "none", ())
+    dtype = "bfloat16" if array.dtype == np.uint16 else array.dtype.name
+    return Entry(kind, name, dtype, array.shape)
+
+
+def plain(array: Any) -> Any:
+    """A NumPy array in C order, the bits of a bfloat16 as uint16; None stays None."""
+    if array is None:
+        return None
+    array = np.asarray(array)
+    if array.dtype.isbuiltin == 2:  # a type that another package registered with NumPy
+        array = array.view(np.uint16 if array.dtype.itemsize == 2 else np.uint8)
+    return np.ascontiguousarray(array) if array.ndim else array.reshape(())
+
+
+def batch_digest(recorder: Recorder, arrays: Sequence[Any]) -> bytes:
+    """One digest of the arrays that a step was made from."""
+    return digests.of_all([plain(array) for array in arrays if array is not None], recorder.digest)
+
+
+@contextlib.contextmanager
+def guarded(recorder: Recorder) -> Iterator[None]:
+    """What goes wrong in recording ends the recording, and not the training, unless that is wanted."""
+    try:
+        yield
+    except Exception as error:
+        recorder.fail(error)
+
+
+def replaced(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    """Put make(original) in the place of an attribute, once, with the original's name and docstring."""
+    original = getattr(owner, name)
+    if not hasattr(original, "_samestep_original"):
+        new: Any = functools.wraps(original)(make(original))
+        new._samestep_original = original
+        setattr(owner, name, new)

@@ -1,0 +1,170 @@
+"""PyTorch: each step of an optimizer is an update, in whatever loop it is made.
+
+Looked at are the gradients that it is given and the parameters after it, the buffers of the modules that hold them, the
+value that backward was last called of, and what the outermost module was called with.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import math
+import weakref
+from typing import Any, Dict, List, Sequence, Tuple
+
+from samestep.frameworks._recording import Label, Source, batch_digest, guarded, replaced
+from samestep.recording.recorder import BUFFER, GENERATOR, GRADIENT, PARAMETER, Entry, Recorder
+
+
+def hook(torch: Any, recorder: Recorder) -> None:
+    """Record what optimizers of PyTorch do."""
+    state = torch.default_generator.get_state()
+    generator = Entry(GENERATOR, "torch", "uint8", tuple(state.shape))
+    recorder.watch_generators([(generator, lambda: torch.default_generator.get_state().numpy())])
+    watch = _Watch(torch, recorder)
+    importlib.import_module("torch.optim.optimizer").register_optimizer_step_post_hook(watch.stepped)
+    replaced(torch.optim.Optimizer, "__init__", watch.making)
+    replaced(torch.autograd, "backward", watch.backward)
+    replaced(torch, "compile", watch.compiling)
+    replaced(torch.nn.Module, "compile", watch.compiling)
+
+
+class _Watch:
+    """What is known between the steps of all optimizers."""
+
+    def __init__(self, torch: Any, recorder: Recorder) -> None:
+        self.torch, self.recorder = torch, recorder
+        self.losses: List[Any] = []
+        self.batch: List[Any] = []
+        self.handles: Dict[int, Any] = {}
+        self.optimizers: Any = weakref.WeakKeyDictionary()
+
+    def making(self, original: Any) -> Any:
+        """Once there is an optimizer, what its modules are called with is noted."""
+
+        def make(optimizer: Any, *args: Any, **kwargs: Any) -> None:
+            original(optimizer, *args, **kwargs)
+            with guarded(self.recorder):
+                for root in self.modules(_parameters(optimizer)).values():
+                    self.look_at(root)
+
+        return make
+
+    def stepped(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        """An optimizer has made a step."""
+        if self.recorder.idle:
+            return
+        with guarded(self.recorder):
+            if optimizer not in self.optimizers:
+                self.optimizers[optimizer] = _Optimizer(self, optimizer, len(self.optimizers))
+            self.optimizers[optimizer].update(optimizer)
+
+    def backward(self, original: Any) -> Any:
+        """The value is kept that gradients are taken of."""
+
+        def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+            found = [tensors] if isinstance(tensors, self.torch.Tensor) else list(tensors)
+            self.losses += [tensor.detach() for tensor in found if tensor.numel() == 1]
+            return original(tensors, *args, **kwargs)
+
+        return backward
+
+    def compiling(self, original: Any) -> Any:
+        """A module that is compiled is not looked at from within: the hook would be compiled too."""
+
+        def compile(*args: Any, **kwargs: Any) -> Any:
+            handle = self.handles.pop(id(args[0]), None) if args else None
+            if handle is not None:
+                handle.remove()
+            compiled = original(*args, **kwargs)
+            if handle is not None and isinstance(compiled, self.torch.nn.Module):
+                self.look_at(compiled)
+            return compiled
+
+        return compile
+
+    def look_at(self, module: Any) -> None:
+        """Note what the module is called with."""
+        if id(module) not in self.handles and getattr(module, "_compiled_call_impl", None) is None:
+            self.handles[id(module)] = module.register_forward_pre_hook(self._called, with_kwargs=True)
+
+    def _called(self, module: Any, args: Any, kwargs: Any) -> None:
+        if module.training and self.torch.is_grad_enabled():
+            given = [*args, *kwargs.values()]
+            self.batch += [one.detach() for one in given if isinstance(one, self.torch.Tensor)]
+
+    def taken(self) -> Tuple[List[Any], List[Any]]:
+        """The losses and batches since the last update."""
+        found = self.losses, self.batch
+        self.losses, self.batch = [], []
+        return found
+
+    def modules(self, parameters: Sequence[Any]) -> Dict[str, Any]:
+        """The outermost modules that hold these parameters, by class name; those alive now are gone through."""
+        wanted = {id(parameter) for parameter in parameters}
+        kind = self.torch.nn.Module
+        alive = [one for one in gc.get_objects() if issubclass(type(one), kind)]
+        inside = {id(child) for one in alive for child in one.children()}
+        roots = [one for one in alive if id(one) not in inside and any(id(p) in wanted for p in one.parameters())]
+        found: Dict[str, Any] = {}
+        for root in roots:
+            name = type(root).__name__
+            found[name if name not in found else "{} {}".format(name, len(found))] = root
+        return found
+
+
+class _Optimizer:
+    """One optimizer, with the names of its parameters, found when it first updates them."""
+
+    def __init__(self, watch: _Watch, optimizer: Any, number: int) -> None:
+        name = type(optimizer).__name__ + (" {}".format(number) if number else "")
+        self.watch, self.source = watch, Source(watch.recorder, name)
+        self.parameters: List[Any] = []
+        self.buffers: List[Any] = []
+        self.labels: Tuple[Label, ...] = ()
+
+    def update(self, optimizer: Any) -> None:
+        """Record the update that was just made; the gradients are still there."""
+        parameters = _parameters(optimizer)
+        if len(parameters) != len(self.parameters):
+            self._name(parameters)
+        losses, batch = self.watch.taken()
+        scalars = {"learning_rate": float(optimizer.param_groups[0].get("lr", math.nan))}
+        scalars["loss"] = sum(float(loss) for loss in losses) / len(losses) if losses else math.nan
+        arrays = [_array(self.watch.torch, parameter.grad) for parameter in parameters]
+        arrays += [_array(self.watch.torch, one) for one in parameters + self.buffers]
+        seen = [_array(self.watch.torch, one) for one in batch]
+        self.source.update(self.labels, arrays, scalars, batch_digest(self.watch.recorder, seen))
+
+    def _name(self, parameters: List[Any]) -> None:
+        self.parameters = parameters
+        roots = self.watch.modules(self.parameters)
+        prefix = len(roots) > 1
+        names: Dict[int, str] = {}
+        buffers: List[Tuple[str, Any]] = []
+        for root_name, root in roots.items():
+            start = root_name + "." if prefix else ""
+            for name, parameter in root.named_parameters():
+                names.setdefault(id(parameter), start + name.replace("_orig_mod.", ""))
+            buffers += [(start + name.replace("_orig_mod.", ""), buffer) for name, buffer in root.named_buffers()]
+            self.watch.look_at(root)
+        labels = [names.get(id(p), "parameter {}".format(n)) for n, p in enumerate(self.parameters)]
+        self.buffers = [buffer for _, buffer in buffers]
+        named = [(GRADIENT, name) for name in labels] + [(PARAMETER, name) for name in labels]
+        self.labels = tuple(named + [(BUFFER, name) for name, _ in buffers])
+
+
+def _array(torch: Any, tensor: Any) -> Any:
+    """The tensor's memory as an array, or a copy of what lies elsewhere; bfloat16 as its bits."""
+    if tensor is None:
+        return None
+    tensor = tensor.detach()
+    if tensor.is_sparse:
+        tensor = tensor.coalesce().values()
+    if tensor.dtype == torch.bfloat16:
+        return tensor.contiguous().view(torch.int16).cpu().numpy().view("uint16")
+    return tensor.contiguous().cpu().numpy()
+
+
+def _parameters(optimizer: Any) -> List[Any]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

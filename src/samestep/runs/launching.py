@@ -1,0 +1,201 @@
+"""Starts a user's script, records its training, and lets it end as it would have ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from samestep.runs.writing import RunWriter
+
+from samestep.errors import UsageError
+from samestep.recording import digests
+from samestep.recording.script import NO_NUMPY
+from samestep.worker import messages
+
+SCRIPT = Path(__file__).parents[1] / "recording" / "script.py"
+WAITING = 64
+"""Blocks of rows that may wait to be written; a training that is faster than its disk waits too."""
+PATIENCE = 2.0
+"""Seconds after the script's end in which its last rows may still arrive."""
+ENDED = None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a recording led to: the run's folder, the script's exit status, the updates seen, what went wrong if anything."""
+
+    folder: Path
+    exit_status: int
+    updates: int
+    trouble: str
+
+
+def record(
+    script: str,
+    arguments: Sequence[str] = (),
+    *,
+    folder: str | None = None,
+    python: str | None = None,
+    every: int = 0,
+    digest: str = "",
+    on_error: str = "continue",
+) -> Recorded:
+    """Run a script and record its training in a folder.
+
+    folder: a new one; by default the next free `runs/SCRIPT-0001`. python: the interpreter, by default this one. every:
+    updates from one sample of whole tensors to the next, 0 for none. digest: its name, see `samestep.recording.digests`.
+    on_error: what becomes of the training when recording fails: "continue" or "stop". Raises UsageError for bad input.
+    """
+    _check(script, on_error, every)
+    if python is None:
+        digests.named(digest)
+    place = Path(folder) if folder else _next_free(Path("runs"), Path(script).stem)
+    writer = RunWriter(place, command=[script, *arguments], script=script)
+    try:
+        process, stream = _start(python or sys.executable, script, arguments, digest, every, on_error)
+    except UsageError as error:
+        writer.close("failed", str(error))
+        raise
+    with _signals_are_the_scripts(process):
+        trouble, ended = _write_all(writer, process, stream, on_error == "stop")
+        status = process.wait()
+    return _finish(writer, place, status, trouble, ended)
+
+
+def _check(script: str, on_error: str, every: int) -> None:
+    if not Path(script).is_file():
+        what = "is a folder" if Path(script).is_dir() else "does not exist"
+        raise UsageError(f"{script} {what}. Name the script that trains: samestep record train.py")
+    if on_error not in ("continue", "stop"):
+        raise UsageError(f"--on-error is continue or stop, not {on_error!r}.")
+    if every < 0:
+        raise UsageError(f"--tensors-every is a number of updates from 0 on, not {every}.")
+
+
+def _next_free(parent: Path, name: str) -> Path:
+    try:
+        parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"the folder {parent} cannot be made: {error.strerror}. Name one with --to FOLDER.") from error
+    taken = {entry.name for entry in parent.iterdir()}
+    return next(parent / n for n in (f"{name}-{number:04d}" for number in range(1, len(taken) + 2)) if n not in taken)
+
+
+def _start(
+    python: str, script: str, arguments: Sequence[str], digest: str, every: int, on_error: str
+) -> tuple[subprocess.Popen[bytes], BinaryIO]:
+    ours, theirs = os.pipe()
+    options = json.dumps({"digest": digest, "every": every, "on_error": on_error})
+    try:
+        process = subprocess.Popen([python, str(SCRIPT), str(theirs), options, script, *arguments], pass_fds=[theirs])
+    except OSError as error:
+        os.close(ours)
+        raise UsageError(f"cannot start the interpreter {python}: {error.strerror}.") from error
+    finally:
+        os.close(theirs)
+    return process, os.fdopen(ours, "rb", buffering=1 << 16)
+
+
+@contextmanager
+def _signals_are_the_scripts(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Ctrl-C reaches the script by itself, other signals to end are handed on; what it does then is its affair."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def hand_on(number: int, frame: Any) -> None:
+        if number != signal.SIGINT and process.poll() is None:
+            process.send_signal(number)
+
+    before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _write_all(
+    writer: RunWriter, process: subprocess.Popen[bytes], stream: BinaryIO, stop: bool
+) -> tuple[str, dict[str, Any] | None]:
+    """Write what arrives until the script says that it has ended, or is dead; what went wrong, and its last words."""
+    waiting: queue.Queue[Any] = queue.Queue(WAITING)
+    threading.Thread(target=_listen, args=(stream, waiting), daemon=True).start()
+    trouble = ""
+    for message in _arriving(waiting, process):
+        if isinstance(message, str):
+            return trouble or message, None
+        trouble = trouble or str(message.get("failed", ""))
+        if not trouble or "ended" in message:
+            trouble = trouble or _written(writer, message)
+            if trouble and stop and process.poll() is None:
+                process.terminate()
+        if "ended" in message:
+            return trouble, message
+    return trouble, None
+
+
+def _listen(stream: BinaryIO, waiting: queue.Queue[Any]) -> None:
+    try:
+        while True:
+            waiting.put(messages.read(stream))
+    except EOFError:
+        waiting.put(ENDED)
+    except (ValueError, OSError) as error:
+        waiting.put(f"the line from the script was garbled: {error}")
+
+
+def _arriving(waiting: queue.Queue[Any], process: subprocess.Popen[bytes]) -> Iterator[Any]:
+    """Messages until the line is closed, which a process that the script forked may hold open longer than it lives."""
+    while True:
+        over = process.poll() is not None
+        try:
+            message = waiting.get(timeout=PATIENCE if over else 0.5)
+        except queue.Empty:
+            if over:
+                return
+            continue
+        if message is ENDED:
+            return
+        yield message
+
+
+def _written(writer: RunWriter, message: dict[str, Any]) -> str:
+    """Write one message; what went wrong, if anything."""
+    try:
+        writer.take(message)
+    except OSError as error:
+        trouble = f"the run could not be written: {error.strerror or error}"
+        sys.stderr.write(f"samestep: recording ended: {trouble}\n")
+        return trouble
+    return ""
+
+
+def _finish(writer: RunWriter, place: Path, status: int, trouble: str, ended: dict[str, Any] | None) -> Recorded:
+    """Close the run with the true reason."""
+    status = 128 - status if status < 0 else status
+    if status == NO_NUMPY and ended is None:
+        trouble = trouble or "the interpreter has no NumPy; give it one: python -m pip install numpy"
+    if trouble:
+        outcome, note = "incomplete", trouble
+    elif ended is None:
+        outcome, note = "incomplete", f"the script's process ended without a word, with exit status {status}"
+    elif status:
+        outcome, note = "failed", f"the script ended with exit status {status}"
+    else:
+        outcome, note = "complete", ""
+    try:
+        writer.close(outcome, note)
+    except OSError as error:
+        trouble = trouble or f"the run could not be closed: {error.strerror or error}"
+    return Recorded(place, status, writer.rows, trouble)
