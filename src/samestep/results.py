@@ -15,6 +15,7 @@ Verdict = Literal["identical", "rounding", "different", "undecided"]
 
 MATCH_SCHEMA = "samestep/match/1"
 TABLE_SCHEMA = "samestep/match-table/1"
+DIFF_SCHEMA = "samestep/diff/1"
 SAME: tuple[Verdict, ...] = ("identical", "rounding")
 """Verdicts that say that two sides are the same, apart from rounding."""
 SEVERITY: dict[Verdict, int] = {"identical": 0, "rounding": 1, "undecided": 2, "different": 3}
@@ -167,6 +168,114 @@ class MatchTable:
         return cls(tuple(MatchResult.from_json(json.dumps(match)) for match in fields["matches"]))
 
 
+@dataclass(frozen=True)
+class RunSide:
+    """One of two recorded runs; cut: empty, or a sentence that says where it ends before its end."""
+
+    folder: str
+    command: str
+    versions: dict[str, str]
+    steps: int
+    status: str
+    cut: str = ""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Something of the environment that is not the same; None where a side does not have it."""
+
+    what: str
+    left: Any
+    right: Any
+
+
+@dataclass(frozen=True)
+class RunDifference:
+    """The first place, in causal order, where two runs are not the same bit for bit.
+
+    kind: batch, generator, loss, scalar, gradient, update, learning rate, parameter, buffer; step where rows are of different
+    updates, steps where one run goes on. source: whose rows these are, such as an optimizer's.
+    """
+
+    step: int
+    kind: str
+    name: str
+    left: Any
+    right: Any
+    source: str
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How far two runs are apart at a step: the largest relative difference of norms and of the loss.
+
+    name: whose norm it is. ulps: the largest of all, in units in the last place of the tensor's dtype, of float32 for scalars.
+    None: there is nothing to take it of.
+    """
+
+    step: int
+    norm: float | None
+    name: str | None
+    loss: float | None
+    ulps: float
+
+
+@dataclass(frozen=True)
+class DiffResult:
+    """The answer of `samestep diff`.
+
+    differing: what differs at the first step that does, in causal order, "kind name"; more: how many beyond these. growth: at
+    that step and at some after it. looks_like: rounding, jump, unclear, or None where nothing differs. compared: the number
+    of steps. unpaired: what only one of the runs holds.
+    """
+
+    verdict: Verdict
+    left: RunSide
+    right: RunSide
+    environment: tuple[Setting, ...] = ()
+    first_difference: RunDifference | None = None
+    differing: tuple[str, ...] = ()
+    more: int = 0
+    growth: tuple[Growth, ...] = ()
+    looks_like: Literal["rounding", "jump", "unclear"] | None = None
+    compared: int = 0
+    unpaired_left: tuple[str, ...] = ()
+    unpaired_right: tuple[str, ...] = ()
+    note: str = ""
+    schema: str = field(default=DIFF_SCHEMA)
+
+    @property
+    def exit_status(self) -> int:
+        """0 the same, 1 different, 3 undecided."""
+        return EXIT_STATUS[self.verdict]
+
+    def to_json(self) -> str:
+        """The contract's JSON, which knows no infinity or NaN: they are written as "inf", "-inf" and "nan"."""
+        fields = asdict(self)
+        ordered = {"schema": fields.pop("schema"), **fields}
+        return json.dumps(_plain(ordered), indent=2, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> DiffResult:
+        """Read what to_json wrote; raises ValueError for another schema."""
+        fields = json.loads(text)
+        if fields.get("schema") != DIFF_SCHEMA:
+            raise ValueError(f"expected a result with schema {DIFF_SCHEMA!r}, this one has {fields.get('schema')!r}")
+        first = fields["first_difference"]
+        tuples = ("differing", "unpaired_left", "unpaired_right")
+        return cls(
+            **{
+                **fields,
+                **{name: tuple(fields[name]) for name in tuples},
+                "left": RunSide(**fields["left"]),
+                "right": RunSide(**fields["right"]),
+                "environment": tuple(Setting(**setting) for setting in fields["environment"]),
+                "first_difference": first and RunDifference(**_sides_read(first)),
+                "growth": tuple(Growth(**{name: _value(item) for name, item in g.items()}) for g in fields["growth"]),
+            }
+        )
+
+
 _CURVES = ("left", "right", "spread")
 _NAMES = ("inf", "-inf", "nan")
 
@@ -193,8 +302,8 @@ def _sides_read(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _value(value: Any) -> Any:
     """What a side has at a place, with the numbers that JSON does not know read back from their names."""
-    if isinstance(value, dict) and "value" in value:
-        return {**value, "value": _value(value["value"])}
+    if isinstance(value, dict):
+        return {key: _value(item) if key in ("value", "norm") else item for key, item in value.items()}
     return float(value) if value in _NAMES else value
 
 

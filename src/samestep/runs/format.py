@@ -112,7 +112,7 @@ _SUM = re.compile(rb"(0|[1-9][0-9]{0,17}) (0|[1-9][0-9]{0,17}) (0|[1-9][0-9]{0,1
 
 def read_sums(data: bytes) -> tuple[list[Sum], bool]:
     """The lines up to the first that is none, and whether that is all of them."""
-    sums = []
+    sums: list[Sum] = []
     *lines, rest = data.split(b"\n")
     for line in lines:
         found = _SUM.fullmatch(line)
