@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 IN = ", ".join(framework.name for framework in FRAMEWORKS)
 
+HOOKED = "Seen are Keras's fit, optimizers of PyTorch and TensorFlow, sessions of TensorFlow 1 and optax.apply_updates."
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -153,6 +155,39 @@ def match(
     with text.progress() as show:
         result = matching.match(left, right, frameworks=frameworks, **options, progress=show)
     _finish(result, text.match_report(result), json)
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
+def record(
+    script: Annotated[str, typer.Argument(help="The script that trains.")],
+    arguments: Annotated[list[str] | None, typer.Argument(help="The script's own arguments.")] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="The run's folder, a new one [default: runs/SCRIPT-0001].")
+    ] = None,
+    python: Annotated[str | None, typer.Option(metavar="PATH", help="The interpreter that runs the script.")] = None,
+    tensors_every: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Keep whole tensors every N updates; 0: never.")
+    ] = 0,
+    digest: Annotated[
+        str, typer.Option(help="xxh3-128 or blake2b-128 [default: the fastest that the interpreter has].")
+    ] = "",
+    on_error: Annotated[
+        str, typer.Option(metavar="continue|stop", help="What the training does when recording fails.")
+    ] = "continue",
+) -> None:
+    """Run a script unedited and record its training.
+
+    Everything after SCRIPT is the script's own. Exit status: the script's.
+    """
+    from samestep.runs.launching import record as recording
+
+    options: dict[str, Any] = {"folder": to, "python": python, "every": tensors_every, "digest": digest}
+    done = recording(script, arguments or (), **options, on_error=on_error)
+    if done.updates:
+        _say(f"samestep: recorded {done.updates} updates in {done.folder}")
+    elif not done.trouble:
+        _say(f"samestep: no update was seen, {done.folder} holds none. {HOOKED}")
+    raise typer.Exit(done.exit_status)
 
 
 def _finish(result: MatchResult | MatchTable, report: RenderableType, json: Path | None) -> NoReturn:

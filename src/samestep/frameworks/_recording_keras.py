@@ -65,11 +65,7 @@ class _Watched:
         """Make it of a train_step that hands out what it noted, and let what it hands out be recorded."""
         model, own = self.model, self.model.train_step
         object.__setattr__(model, "train_step", self._noting(own))
-        try:
-            original(model, force)
-        finally:
-            if self.backend == "torch":
-                object.__delattr__(model, "train_step")
+        original(model, force)
         model.train_function = self._recording(model.train_function)
         return model.train_function
 

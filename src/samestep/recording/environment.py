@@ -8,22 +8,20 @@ import subprocess
 import sys
 from typing import Any, Dict
 
-FLAGS = tuple(
-    [
-        "CUDA_",
-        "CUBLAS_",
-        "JAX_",
-        "KERAS_",
-        "MKL_",
-        "OMP_",
-        "OPENBLAS_",
-        "PYTHONHASHSEED",
-        "PYTORCH_",
-        "TF_",
-        "THEANO_",
-        "TORCH_",
-        "XLA_",
-    ]
+FLAGS = (
+    "CUDA_",
+    "CUBLAS_",
+    "JAX_",
+    "KERAS_",
+    "MKL_",
+    "OMP_",
+    "OPENBLAS_",
+    "PYTHONHASHSEED",
+    "PYTORCH_",
+    "TF_",
+    "THEANO_",
+    "TORCH_",
+    "XLA_",
 )
 """Beginnings of the names of environment variables that may change a training."""
 

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from samestep.runs.writing import RunWriter
-
-from samestep.errors import UsageError
+from samestep.errors import DataError, UsageError
 from samestep.recording import digests
 from samestep.recording.script import NO_NUMPY
+from samestep.runs.writing import RunWriter
 from samestep.worker import messages
 
 SCRIPT = Path(__file__).parents[1] / "recording" / "script.py"
@@ -64,12 +63,12 @@ def record(
     try:
         process, stream = _start(python or sys.executable, script, arguments, digest, every, on_error)
     except UsageError as error:
-        writer.close("failed", str(error))
+        writer.close(None, str(error))
         raise
     with _signals_are_the_scripts(process):
-        trouble, ended = _write_all(writer, process, stream, on_error == "stop")
+        trouble = _write_all(writer, process, stream, on_error == "stop")
         status = process.wait()
-    return _finish(writer, place, status, trouble, ended)
+    return _finish(writer, status, trouble)
 
 
 def _check(script: str, on_error: str, every: int) -> None:
@@ -125,24 +124,20 @@ def _signals_are_the_scripts(process: subprocess.Popen[bytes]) -> Iterator[None]
             signal.signal(number, handler)
 
 
-def _write_all(
-    writer: RunWriter, process: subprocess.Popen[bytes], stream: BinaryIO, stop: bool
-) -> tuple[str, dict[str, Any] | None]:
-    """Write what arrives until the script says that it has ended, or is dead; what went wrong, and its last words."""
+def _write_all(writer: RunWriter, process: subprocess.Popen[bytes], stream: BinaryIO, stop: bool) -> str:
+    """Write what arrives until the script says that it has ended, or is dead; what went wrong, if anything."""
     waiting: queue.Queue[Any] = queue.Queue(WAITING)
     threading.Thread(target=_listen, args=(stream, waiting), daemon=True).start()
     trouble = ""
     for message in _arriving(waiting, process):
         if isinstance(message, str):
-            return trouble or message, None
-        trouble = trouble or str(message.get("failed", ""))
-        if not trouble or "ended" in message:
-            trouble = trouble or _written(writer, message)
-            if trouble and stop and process.poll() is None:
-                process.terminate()
+            return trouble or message
+        trouble = trouble or _written(writer, message)
+        if trouble and stop and process.poll() is None:
+            process.terminate()
         if "ended" in message:
-            return trouble, message
-    return trouble, None
+            break
+    return trouble
 
 
 def _listen(stream: BinaryIO, waiting: queue.Queue[Any]) -> None:
@@ -171,31 +166,22 @@ def _arriving(waiting: queue.Queue[Any], process: subprocess.Popen[bytes]) -> It
 
 
 def _written(writer: RunWriter, message: dict[str, Any]) -> str:
-    """Write one message; what went wrong, if anything."""
+    """Write one message; what went wrong, if anything: the script goes on meanwhile, so it is said at once."""
     try:
         writer.take(message)
-    except OSError as error:
-        trouble = f"the run could not be written: {error.strerror or error}"
-        sys.stderr.write(f"samestep: recording ended: {trouble}\n")
-        return trouble
-    return ""
+    except DataError as error:
+        sys.stderr.write(f"samestep: {error}\n")
+        return writer.why
+    return writer.why
 
 
-def _finish(writer: RunWriter, place: Path, status: int, trouble: str, ended: dict[str, Any] | None) -> Recorded:
+def _finish(writer: RunWriter, status: int, trouble: str) -> Recorded:
     """Close the run with the true reason."""
-    status = 128 - status if status < 0 else status
-    if status == NO_NUMPY and ended is None:
+    if status == NO_NUMPY and not writer.rows:
         trouble = trouble or "the interpreter has no NumPy; give it one: python -m pip install numpy"
-    if trouble:
-        outcome, note = "incomplete", trouble
-    elif ended is None:
-        outcome, note = "incomplete", f"the script's process ended without a word, with exit status {status}"
-    elif status:
-        outcome, note = "failed", f"the script ended with exit status {status}"
-    else:
-        outcome, note = "complete", ""
+    status = 128 - status if status < 0 else status
     try:
-        writer.close(outcome, note)
+        writer.close(status, trouble)
     except OSError as error:
-        trouble = trouble or f"the run could not be closed: {error.strerror or error}"
-    return Recorded(place, status, writer.rows, trouble)
+        trouble = trouble or f"the run could not be closed: {error.strerror}"
+    return Recorded(writer.folder, status, writer.rows, trouble)

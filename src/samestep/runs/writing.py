@@ -62,6 +62,11 @@ class RunWriter:
         }  # fmt: skip
         self._create()
 
+    @property
+    def rows(self) -> int:
+        """Updates written so far."""
+        return sum(log.rows for log in self._logs)
+
     def take(self, message: Mapping[str, Any]) -> None:
         """Write what one message of a Recorder says.
 
