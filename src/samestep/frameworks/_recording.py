@@ -19,14 +19,14 @@ from samestep.recording.imports import when_imported
 from samestep.recording.recorder import Entry, Recorder
 
 HOOKS = {
-    "keras": "_recording_keras",
-    "tf_keras": "_recording_keras",
-    "torch": "_recording_torch",
-    "tensorflow": "_recording_tensorflow",
-    "jax": "_recording_jax",
-    "optax": "_recording_jax",
+    "keras": ("_recording_keras", "_recording_tensorflow"),
+    "tf_keras": ("_recording_keras", "_recording_tensorflow"),
+    "torch": ("_recording_torch",),
+    "tensorflow": ("_recording_tensorflow",),
+    "jax": ("_recording_jax",),
+    "optax": ("_recording_jax",),
 }
-"""The package whose import is awaited, and the file here that hooks it."""
+"""The package whose import is awaited, and the files here that hook it."""
 
 Label = Tuple[str, str]
 """Kind and name of a tensor."""
@@ -36,13 +36,12 @@ def hook(recorder: Recorder) -> None:
     """From now on what the frameworks train is recorded, those imported already and those still to come."""
     recorder.watch_generators(generators())
 
-    def install(file: str, package: Any) -> None:
-        try:
-            importlib.import_module("samestep.frameworks." + file).hook(package, recorder)
-        except Exception as error:  # a version that is made otherwise: the script is to run nevertheless
-            recorder.fail(error)
+    def install(files: Sequence[str], package: Any) -> None:
+        with guarded(recorder):  # a version that is made otherwise: the script is to run nevertheless
+            for file in files:
+                importlib.import_module("samestep.frameworks." + file).hook(package, recorder)
 
-    when_imported({name: functools.partial(install, file) for name, file in HOOKS.items()})
+    when_imported({name: functools.partial(install, files) for name, files in HOOKS.items()})
 
 
 class Source:

@@ -183,8 +183,8 @@ class _Watch:
         if not any(isinstance(one, self.jax.core.Tracer) for one in (*arrays, loss, *batch)):
             take(arrays, loss, batch)
             return
-        packed, unpack = _packed(self.jax, [*arrays, self.jax.numpy.asarray(loss), *batch])
-        self.passed_on(Note(packed, lambda parts: take(*unpack(parts, len(arrays)))))
+        parts, unpack = packed(self.jax, [*arrays, self.jax.numpy.asarray(loss), *batch])
+        self.passed_on(Note(parts, lambda parts: self._take_apart(take, unpack(parts), len(arrays))))
 
     def jit(self, original: Any) -> Any:
         """Functions that return what they note beside their result, and are as they were in all else."""
@@ -214,6 +214,9 @@ class _Watch:
             seen = batch_digest(self.recorder, batch) if batch else batch_digest(self.recorder, ())
             source.update(labels, [plain(array) for array in arrays], {"loss": float(loss)}, seen)
 
+    def _take_apart(self, take: Callable[..., None], arrays: List[Any], count: int) -> None:
+        take(arrays[:count], arrays[count], arrays[count + 1 :])
+
     def _arrays(self, values: Any) -> List[Any]:
         return [
             one
@@ -234,11 +237,8 @@ def _name(path: Any) -> str:
     return ".".join(str(getattr(part, "key", getattr(part, "name", getattr(part, "idx", part)))) for part in path)
 
 
-def _packed(jax: Any, arrays: List[Any]) -> Tuple[List[Any], Any]:
-    """Arrays as one for each size of element, since each that is handed to the host costs as much as a small step.
-
-    With it the function that makes them, (the first `count` arrays, the next one, the others), of those.
-    """
+def packed(jax: Any, arrays: List[Any]) -> Tuple[List[Any], Callable[[Any], List[Any]]]:
+    """Arrays as one for each size of element, since each that is handed to the host costs something; how to undo it."""
     arrays = jax.lax.optimization_barrier(arrays)  # else they are computed once more, within the packing
     sizes = sorted({one.dtype.itemsize for one in arrays})
     bits = {size: jax.numpy.dtype("uint{}".format(8 * size)) for size in sizes}
@@ -248,16 +248,16 @@ def _packed(jax: Any, arrays: List[Any]) -> Tuple[List[Any], Any]:
             return one.astype(jax.numpy.uint8).reshape(-1)
         return jax.lax.bitcast_convert_type(one, bits[one.dtype.itemsize]).reshape(-1)
 
-    packed = [jax.numpy.concatenate([flat(one) for one in arrays if one.dtype.itemsize == size]) for size in sizes]
+    joined = [jax.numpy.concatenate([flat(one) for one in arrays if one.dtype.itemsize == size]) for size in sizes]
     forms = [(np.dtype(one.dtype), one.shape) for one in arrays]
 
-    def unpack(parts: Any, count: int) -> Any:
+    def unpack(parts: Any) -> List[Any]:
         rest = {size: np.asarray(part) for size, part in zip(sizes, parts)}
         found = []
         for dtype, shape in forms:
             length = math.prod(shape)
             found.append(rest[dtype.itemsize][:length].view(dtype).reshape(shape))
             rest[dtype.itemsize] = rest[dtype.itemsize][length:]
-        return found[:count], found[count], found[count + 1 :]
+        return found
 
-    return packed, unpack
+    return joined, unpack

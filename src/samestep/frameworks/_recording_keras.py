@@ -7,6 +7,7 @@ beside the logs, and taken from them again before Keras sees them. Keras's logs 
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
@@ -58,6 +59,8 @@ class _Watched:
         self.model, self.recorder = model, recorder
         self.source = Source(recorder, "{} {}".format(type(model).__module__.split(".")[0], model.name))
         self.labels: Tuple[Label, ...] = ()
+        self.scalars: List[str] = []
+        self.unpack: Callable[[Any], List[Any]] = list
         self.backend = _backend(model)
         self.batch: Any = None
 
@@ -70,96 +73,94 @@ class _Watched:
         return model.train_function
 
     def _noting(self, own: Callable[..., Any]) -> Callable[..., Any]:
+        """The train_step, which Keras on JAX gives a state too and takes one from."""
+
         def train_step(*args: Any) -> Any:
             with noting(self.model) as given:
                 result = own(*args)
-            logs, rest = (result[0], result[1:]) if isinstance(result, tuple) else (result, None)
+            logs, rest = (result[0], result[1:]) if isinstance(result, tuple) else (result, ())
             if isinstance(logs, dict):
-                logs = dict(logs, **{KEY: self._handed_out(given, args[-1])})
-            return logs if rest is None else (logs, *rest)
+                logs = dict(logs, **{KEY: self._handed_out(given, logs, args[-1], *rest)})
+            return (logs, *rest) if rest else logs
 
         return train_step
 
-    def _handed_out(self, given: List[Given], data: Any) -> Dict[str, Any]:
-        """Gradients as tensors; what is sparse as its values and the rows that they are of."""
-        labels, tensors = [], []
-        for one in given:
-            for variable, gradient in zip(one.variables, one.gradients):
-                for suffix, tensor in parts(gradient):
-                    labels.append((GRADIENT, variable_name(variable) + suffix))
-                    tensors.append(tensor)
-        self.labels = tuple(labels)
-        # tuples: a tf.data Optional holds no lists
-        noted = {"gradients": tuple(tensors), "rates": tuple(one.rate for one in given)}
-        if self.backend == "tensorflow":
-            noted["batch"] = tuple(part for part in _flat(data) if part is not None)
-        return noted
+    def _handed_out(self, given: List[Given], logs: Dict[str, Any], data: Any, state: Any = None) -> Tuple[Any, ...]:
+        """Gradients, parameters and buffers after the step, learning rates, logs and, out of a graph, the batch."""
+        gradients = [
+            ((GRADIENT, variable_name(variable) + end), tensor)
+            for one in given
+            for variable, gradient in zip(one.variables, one.gradients)
+            for end, tensor in parts(gradient)
+        ]
+        self.scalars = [name for name, value in logs.items() if np.ndim(value) == 0]
+        rates = ["learning_rate" + (" {}".format(number) if number else "") for number in range(len(given))]
+        after = self._after(state)
+        self.labels = tuple(label for label, _ in gradients + after)
+        tensors = [tensor for _, tensor in gradients + after]
+        numbers = [logs[name] for name in self.scalars] + [one.rate for one in given]
+        self.scalars += rates
+        batch = [part for part in _flat(data) if part is not None] if self.backend == "tensorflow" else []
+        return self._packed([*tensors, *numbers, *batch])
+
+    def _after(self, state: Any) -> List[Tuple[Label, Any]]:
+        """What the step leaves in the variables."""
+        model = self.model
+        groups = (PARAMETER, model.trainable_variables), (BUFFER, model.non_trainable_variables)
+        found = []
+        for number, (kind, variables) in enumerate(groups):
+            values = variables if state is None else state[number]
+            found += [((kind, variable_name(v)), _value(value)) for v, value in zip(variables, values)]
+        return found
+
+    def _packed(self, tensors: List[Any]) -> Tuple[Any, ...]:
+        """A tuple, as a tf.data Optional holds no lists; on JAX, where each array costs, one array for each size of element."""
+        if self.backend != "jax":
+            return tuple(tensors)
+        from samestep.frameworks import _recording_jax
+
+        packed, self.unpack = _recording_jax.packed(sys.modules["jax"], tensors)
+        return tuple(packed)
 
     def _recording(self, function: Any) -> Any:
-        """The train function, after which an update is recorded. Keras on JAX gives it the state too."""
+        """The train function, after which an update is recorded."""
 
         def train_function(*args: Any) -> Any:
             result = function(*args[:-1], self._seeing(args[-1]))
-            logs, state = result if isinstance(result, tuple) else (result, None)
-            if isinstance(logs, dict):
-                logs = dict(logs)
-                noted = logs.pop(KEY, None)
-                if noted is not None:
-                    with guarded(self.recorder):
-                        self._record(logs, noted, state)
-            return logs if state is None else (logs, state)
+            logs = result[0] if isinstance(result, tuple) else result
+            if not isinstance(logs, dict) or KEY not in logs:
+                return result
+            logs = dict(logs)
+            noted = logs.pop(KEY)
+            if not self.recorder.idle:
+                with guarded(self.recorder):
+                    self._record(noted)
+            return (logs, *result[1:]) if isinstance(result, tuple) else logs
 
         return train_function
 
     def _seeing(self, batches: Any) -> Any:
         """The batches, noted as they are taken, where they are not handed out of a graph."""
-        if self.backend == "tensorflow":
-            return batches
+        if self.backend == "jax":
+            return self._passed_on(batches)
         if self.backend == "torch":
             self.batch = batches[0]
-            return batches
-        return self._passed_on(batches)
+        return batches
 
     def _passed_on(self, batches: Any) -> Iterator[Any]:
         for self.batch in batches:
             yield self.batch
 
-    def _record(self, logs: Dict[str, Any], noted: Dict[str, Any], state: Any) -> None:
-        if self.recorder.idle:
-            return
-        parameters, buffers = self._values(state)
-        scalars = {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
-        scalars.update(
-            ("learning_rate" + (" {}".format(n) if n else ""), float(r)) for n, r in enumerate(noted["rates"])
-        )
-        arrays = [*map(self._array, noted["gradients"]), *parameters, *buffers]
-        batch = batch_digest(self.recorder, [self._array(part) for part in noted.get("batch", _flat(self.batch))])
-        self.source.update(self._labels(len(parameters), len(buffers)), arrays, scalars, batch)
-
-    def _labels(self, parameters: int, buffers: int) -> Tuple[Label, ...]:
-        """Made once for the gradients that the step last had."""
-        kept = getattr(self, "_kept", None)
-        if kept is None or kept[0] is not self.labels:
-            model = self.model
-            named = [(PARAMETER, variable_name(v)) for v in model.trainable_variables[:parameters]]
-            named += [(BUFFER, variable_name(v)) for v in model.non_trainable_variables[:buffers]]
-            kept = self._kept = (self.labels, (*self.labels, *named))
-        return kept[1]
-
-    def _values(self, state: Any) -> Tuple[List[Any], List[Any]]:
-        groups = (
-            state[:2] if state is not None else (self.model.trainable_variables, self.model.non_trainable_variables)
-        )
-        return [self._array(v) for v in groups[0]], [self._array(v) for v in groups[1]]
-
-    def _array(self, value: Any) -> Any:
-        """A variable or tensor as an array that is looked at before the next step, and so need not be copied."""
-        value = getattr(value, "_value", value) if self.backend != "torch" else getattr(value, "value", value)
-        if self.backend == "torch":
-            value = value.detach().cpu() if hasattr(value, "detach") else value
-        elif hasattr(value, "read_value"):
-            value = value.read_value()
-        return plain(value._numpy() if hasattr(value, "_numpy") else value)
+    def _record(self, noted: Tuple[Any, ...]) -> None:
+        arrays = [_array(tensor) for tensor in noted]
+        if self.backend == "jax":
+            arrays = self.unpack(arrays)
+        tensors, rest = arrays[: len(self.labels)], arrays[len(self.labels) :]
+        numbers, batch = rest[: len(self.scalars)], rest[len(self.scalars) :]
+        if self.backend != "tensorflow":
+            batch = [_array(part) for part in _flat(self.batch)]
+        scalars = {name: float(value) for name, value in zip(self.scalars, numbers)}
+        self.source.update(self.labels, tensors, scalars, batch_digest(self.recorder, batch))
 
 
 @contextlib.contextmanager
@@ -243,3 +244,16 @@ def _flat(data: Any) -> List[Any]:
     if isinstance(data, (list, tuple)):
         return [part for value in data for part in _flat(value)]
     return [data]
+
+
+def _value(variable: Any) -> Any:
+    """What a variable holds now."""
+    value = getattr(variable, "_value", variable)
+    return value.read_value() if hasattr(value, "read_value") else value
+
+
+def _array(tensor: Any) -> Any:
+    """A tensor as an array that is looked at before the next step, and so need not be copied."""
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu()
+    return plain(tensor._numpy() if hasattr(tensor, "_numpy") else tensor)

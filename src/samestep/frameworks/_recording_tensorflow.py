@@ -13,19 +13,29 @@ from typing import Any, Dict, List, Tuple
 
 from samestep.frameworks._recording import Label, Source, batch_digest, guarded, plain, replaced
 from samestep.frameworks._recording_keras import fitting, parts, rate_of, variable_name
-from samestep.recording.imports import when_imported
 from samestep.recording.recorder import BUFFER, GRADIENT, PARAMETER, Recorder
 
 
-def hook(tensorflow: Any, recorder: Recorder) -> None:
-    """Record what optimizers do in loops of the author's own."""
-    loops, sessions = _Loops(tensorflow, recorder), _Sessions(tensorflow, recorder)
+def hook(package: Any, recorder: Recorder) -> None:
+    """Record what optimizers do in loops of the author's own; package: TensorFlow, or a Keras whose optimizers they may use."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:
+        return
+    if not hasattr(recorder, "_tensorflow_loops"):
+        recorder._tensorflow_loops = _Loops(tensorflow, recorder)  # type: ignore[attr-defined]
+    loops: _Loops = recorder._tensorflow_loops  # type: ignore[attr-defined]
+    if package.__name__ == "tensorflow":
+        _hook_tensorflow(tensorflow, loops, _Sessions(tensorflow, recorder))
+    else:
+        loops.watch(package)
+
+
+def _hook_tensorflow(tensorflow: Any, loops: _Loops, sessions: _Sessions) -> None:
     if hasattr(tensorflow, "GradientTape"):
         replaced(tensorflow.GradientTape, "gradient", loops.gradient)
     replaced(tensorflow.compat.v1.train.Optimizer, "compute_gradients", sessions.compute_gradients)
     replaced(tensorflow.compat.v1.train.Optimizer, "apply_gradients", sessions.apply_gradients)
     replaced(tensorflow.compat.v1.Session, "run", sessions.run)
-    when_imported({"keras": loops.watch, "tf_keras": loops.watch})
 
 
 class _Loops:

@@ -20,20 +20,22 @@ class _Finder(importlib.abc.MetaPathFinder):
         then = self.awaited.pop(name)  # so that the search below does not end here again
         try:
             spec = importlib.util.find_spec(name)
-        except BaseException:
-            self.awaited[name] = then
-            raise
-        if spec is None or spec.loader is None or not hasattr(spec.loader, "exec_module"):
-            self.awaited[name] = then
-            return None
-        spec.loader = _Loader(spec.loader, then)
+        finally:
+            self.awaited[name] = then  # who looks for a module need not import it
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            spec.loader = _Loader(spec.loader, lambda: self._loaded(name))
         return spec
+
+    def _loaded(self, name: str) -> None:
+        then = self.awaited.pop(name, None)
+        if then is not None:
+            then(sys.modules[name])  # which a module may replace while it is loaded
 
 
 class _Loader(importlib.abc.Loader):
     """Loads as the module's own loader does, then calls the function."""
 
-    def __init__(self, loader: Any, then: Callable[[Any], None]) -> None:
+    def __init__(self, loader: Any, then: Callable[[], None]) -> None:
         self._loader, self._then = loader, then
 
     def create_module(self, spec: Any) -> Any:
@@ -42,7 +44,7 @@ class _Loader(importlib.abc.Loader):
     def exec_module(self, module: Any) -> None:
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
-        self._then(module)
+        self._then()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
