@@ -13,11 +13,13 @@ __all__ = [
     "MatchResult",
     "MatchTable",
     "ProgramError",
+    "Recording",
     "SamestepError",
     "UsageError",
     "WorkerError",
     "match",
     "match_each",
+    "record",
 ]
 
 _HOMES = {
@@ -26,11 +28,13 @@ _HOMES = {
     "MatchResult": "samestep.results",
     "MatchTable": "samestep.results",
     "ProgramError": "samestep.errors",
+    "Recording": "samestep.runs.by_hand",
     "SamestepError": "samestep.errors",
     "UsageError": "samestep.errors",
     "WorkerError": "samestep.errors",
     "match": "samestep.matching.match",
     "match_each": "samestep.matching.match",
+    "record": "samestep.runs.launching",
 }
 
 

@@ -41,6 +41,15 @@ def _watch_of(recorder: Recorder) -> _Watch:
     return watch
 
 
+def note(jax: Any, recorder: Recorder, params: Any, gradients: Any, loss: Any, batch: Any) -> None:
+    """Record one update by hand, under jit, grad and scan too: trees of arrays, gradients None where they are not given."""
+    watch = _watch_of(recorder)
+    watch.jax = jax
+    with guarded(recorder):
+        groups = ([] if gradients is None else [(GRADIENT, gradients)]) + [(PARAMETER, params)]
+        watch.note(groups, math.nan if loss is None else loss, watch.arrays(batch))
+
+
 class Note:
     """Arrays that leave a compiled function, with what is to be done with them: a node of a tree of JAX."""
 
@@ -114,7 +123,7 @@ class _Watch:
             def noted(*given: Any, **named: Any) -> Any:
                 value, gradients = own(*given, **named)
                 others = [one for number, one in enumerate(given) if number not in of] + list(named.values())
-                self.valued = (gradients, value[0] if aux else value, self._arrays(others))
+                self.valued = (gradients, value[0] if aux else value, self.arrays(others))
                 return value, gradients
 
             return noted
@@ -171,8 +180,12 @@ class _Watch:
         valued = gradients is not None and self._same(self.valued[0], gradients)
         loss, batch = self.valued[1:] if valued else (math.nan, [])
         given = (UPDATE, updates) if gradients is None else (GRADIENT, gradients)
+        self.note([given, (PARAMETER, new)], loss, batch)
+
+    def note(self, groups: List[Tuple[str, Any]], loss: Any, batch: List[Any]) -> None:
+        """Record an update now, or when what is traced is run. groups: kinds and trees of arrays."""
         labels, arrays = [], []
-        for kind, tree in (given, (PARAMETER, new)):
+        for kind, tree in groups:
             for path, leaf in self.jax.tree_util.tree_flatten_with_path(tree)[0]:
                 labels.append((kind, _name(path)))
                 arrays.append(leaf)
@@ -217,7 +230,8 @@ class _Watch:
     def _take_apart(self, take: Callable[..., None], arrays: List[Any], count: int) -> None:
         take(arrays[:count], arrays[count], arrays[count + 1 :])
 
-    def _arrays(self, values: Any) -> List[Any]:
+    def arrays(self, values: Any) -> List[Any]:
+        """The arrays of a tree, but for keys of random generators."""
         return [
             one
             for one in self.jax.tree_util.tree_leaves(values)

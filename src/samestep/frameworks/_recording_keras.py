@@ -41,6 +41,28 @@ def hook(keras: Any, recorder: Recorder) -> None:
     replaced(owner, "make_train_function", make)
 
 
+def callback(keras: Any, recorder: Recorder) -> Any:
+    """A callback for fit of this Keras, by which what the model trains is recorded without any hook."""
+
+    class Record(keras.callbacks.Callback):
+        """Has the model's train function made anew, watched, and made once more when the training has ended."""
+
+        def set_model(self, model: Any) -> None:
+            super().set_model(model)
+            if KEY not in vars(model):
+                object.__setattr__(model, KEY, _Watched(model, recorder))
+                with guarded(recorder):
+                    vars(model)[KEY].make_train_function(type(model).make_train_function, True)
+
+        def on_train_end(self, logs: Any = None) -> None:
+            for name in (KEY, "train_step"):
+                self.model.__dict__.pop(name, None)
+            self.model.train_function = None
+            recorder.flush()
+
+    return Record()
+
+
 _now = threading.local()
 
 
@@ -228,7 +250,7 @@ def parts(gradient: Any) -> List[Tuple[str, Any]]:
     """A gradient's tensors, with the ends of their names: of a sparse one, its values and the rows that they are of."""
     if gradient is None:
         return []
-    if hasattr(gradient, "indices") and hasattr(gradient, "values"):
+    if type(gradient).__name__ == "IndexedSlices":
         return [("", gradient.values), (" rows", gradient.indices)]
     return [("", gradient)]
 

@@ -6,11 +6,12 @@ value that backward was last called of, and what the outermost module was called
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import math
 import weakref
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from samestep.frameworks._recording import Label, Source, batch_digest, guarded, replaced
 from samestep.recording.recorder import BUFFER, GENERATOR, GRADIENT, PARAMETER, Entry, Recorder
@@ -27,6 +28,22 @@ def hook(torch: Any, recorder: Recorder) -> None:
     replaced(torch.autograd, "backward", watch.backward)
     replaced(torch, "compile", watch.compiling)
     replaced(torch.nn.Module, "compile", watch.compiling)
+
+
+@contextlib.contextmanager
+def watching(torch: Any, recorder: Recorder, model: Any, optimizer: Any) -> Iterator[None]:
+    """For the time of the block the steps of this optimizer, which updates this model, are recorded without any hook."""
+    watch = _Watch(torch, recorder)
+    watch.look_at(model)
+    stepped = optimizer.register_step_post_hook(watch.stepped)
+    own, torch.autograd.backward = torch.autograd.backward, watch.backward(torch.autograd.backward)
+    try:
+        yield
+    finally:
+        torch.autograd.backward = own
+        for handle in (stepped, *watch.handles.values()):
+            handle.remove()
+        recorder.flush()
 
 
 class _Watch:
