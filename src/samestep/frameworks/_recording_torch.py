@@ -26,6 +26,7 @@ def hook(torch: Any, recorder: Recorder) -> None:
     importlib.import_module("torch.optim.optimizer").register_optimizer_step_post_hook(watch.stepped)
     replaced(torch.optim.Optimizer, "__init__", watch.making)
     replaced(torch.autograd, "backward", watch.backward)
+    replaced(torch.utils.data.dataloader._BaseDataLoaderIter, "__next__", watch.loading)
     replaced(torch, "compile", watch.compiling)
     replaced(torch.nn.Module, "compile", watch.compiling)
 
@@ -53,6 +54,7 @@ class _Watch:
         self.torch, self.recorder = torch, recorder
         self.losses: List[Any] = []
         self.batch: List[Any] = []
+        self.loaded: List[Any] = []
         self.handles: Dict[int, Any] = {}
         self.optimizers: Any = weakref.WeakKeyDictionary()
 
@@ -86,6 +88,16 @@ class _Watch:
 
         return backward
 
+    def loading(self, original: Any) -> Any:
+        """What data loaders give is the batch where the outermost module is not called, as in Lightning."""
+
+        def give(loader: Any) -> Any:
+            batch = original(loader)
+            self.loaded = _tensors(self.torch, batch)
+            return batch
+
+        return give
+
     def compiling(self, original: Any) -> Any:
         """A module that is compiled is not looked at from within: the hook would be compiled too."""
 
@@ -107,12 +119,11 @@ class _Watch:
 
     def _called(self, module: Any, args: Any, kwargs: Any) -> None:
         if module.training and self.torch.is_grad_enabled():
-            given = [*args, *kwargs.values()]
-            self.batch += [one.detach() for one in given if isinstance(one, self.torch.Tensor)]
+            self.batch += _tensors(self.torch, (args, kwargs))
 
     def taken(self) -> Tuple[List[Any], List[Any]]:
         """The losses and batches since the last update."""
-        found = self.losses, self.batch
+        found = self.losses, self.batch or self.loaded
         self.losses, self.batch = [], []
         return found
 
@@ -169,6 +180,14 @@ class _Optimizer:
         self.buffers = [buffer for _, buffer in buffers]
         named = [(GRADIENT, name) for name in labels] + [(PARAMETER, name) for name in labels]
         self.labels = tuple(named + [(BUFFER, name) for name, _ in buffers])
+
+
+def _tensors(torch: Any, tree: Any) -> List[Any]:
+    """The tensors of a nest of lists, tuples and dicts."""
+    if isinstance(tree, torch.Tensor):
+        return [tree.detach()]
+    values = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, (list, tuple)) else ()
+    return [tensor for value in values for tensor in _tensors(torch, value)]
 
 
 def _array(torch: Any, tensor: Any) -> Any:
