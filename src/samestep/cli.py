@@ -18,7 +18,7 @@ from samestep.frameworks import FRAMEWORKS
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from samestep.results import MatchResult, MatchTable
+    from samestep.results import DiffResult, MatchResult, MatchTable
 
 IN = ", ".join(framework.name for framework in FRAMEWORKS)
 
@@ -190,7 +190,46 @@ def record(
     raise typer.Exit(done.exit_status)
 
 
-def _finish(result: MatchResult | MatchTable, report: RenderableType, json: Path | None) -> NoReturn:
+@app.command()
+def diff(
+    left: Annotated[Path, typer.Argument(help="The folder of a recorded run.")],
+    right: Annotated[Path, typer.Argument(help="The folder of the run to compare with.")],
+    pairs: Annotated[
+        str | None,
+        typer.Option("--map", metavar="FILE", help='Which left tensor is which right one: lines "left" = "right".'),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw how the difference grows: a .png, .svg or .pdf file.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as JSON.")] = None,
+) -> None:
+    """Where do two recorded runs differ first?
+
+    Exit status: 0 identical, 1 different, 2 bad input, 3 undecided.
+    """
+    from samestep.report import figures, runs
+    from samestep.runs import diffing
+
+    for option, path in (("--json", json), ("--plot", plot)):
+        if path is not None:
+            _check_writable(path, option)
+    result = diffing.diff(left, right, pairs)
+    if plot is not None:
+        figures.growth(result, plot)
+    _finish(result, runs.diff_report(result), json)
+
+
+@app.command()
+def show(run: Annotated[Path, typer.Argument(help="The folder of a recorded run.")]) -> None:
+    """What does a recorded run hold?"""
+    from samestep.report import runs, text
+    from samestep.runs.reading import Run
+
+    with contextlib.suppress(SystemExit):  # a reader such as head has left
+        text.show(runs.run_report(Run.open(run)))
+
+
+def _finish(result: MatchResult | MatchTable | DiffResult, report: RenderableType, json: Path | None) -> NoReturn:
     """Show the report, write the JSON, and exit with the result's status."""
     from samestep.report import text
 
@@ -201,12 +240,12 @@ def _finish(result: MatchResult | MatchTable, report: RenderableType, json: Path
     raise typer.Exit(result.exit_status)
 
 
-def _check_writable(path: Path) -> None:
+def _check_writable(path: Path, option: str = "--json") -> None:
     """Say before the work, not after it, that the result could not be written."""
     if not path.resolve().parent.is_dir():
-        raise errors.UsageError(f"--json {path}: the folder {path.resolve().parent} does not exist.")
+        raise errors.UsageError(f"{option} {path}: the folder {path.resolve().parent} does not exist.")
     if path.is_dir() or not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
-        raise errors.UsageError(f"--json {path}: cannot be written. Name a file in a folder that you may write to.")
+        raise errors.UsageError(f"{option} {path}: cannot be written. Name a file in a folder that you may write to.")
 
 
 def _write(path: Path, text: str) -> None:

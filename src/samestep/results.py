@@ -194,7 +194,7 @@ class RunDifference:
     """The first place, in causal order, where two runs are not the same bit for bit.
 
     kind: batch, generator, loss, scalar, gradient, update, learning rate, parameter, buffer; step where rows are of different
-    updates, steps where one run goes on. source: whose rows these are, such as an optimizer's.
+    updates, number of steps where one run goes on. source: whose rows these are, such as an optimizer's.
     """
 
     step: int
@@ -207,17 +207,17 @@ class RunDifference:
 
 @dataclass(frozen=True)
 class Growth:
-    """How far two runs are apart at a step: the largest relative difference of norms and of the loss.
+    """How far two runs are apart at a step: the largest relative difference of norms, and that of the loss.
 
-    name: whose norm it is. ulps: the largest of all, in units in the last place of the tensor's dtype, of float32 for scalars.
-    None: there is nothing to take it of.
+    None: there is nothing to take it of. ulps: the largest of all, other scalars too, in units in the last place of the
+    tensor's dtype, of float32 for scalars. name: what that is of, None where all are the same.
     """
 
     step: int
     norm: float | None
-    name: str | None
     loss: float | None
     ulps: float
+    name: str | None
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,9 @@ def _length(source: str, blocks: Blocks) -> _Found | None:
     if left.count == right.count:
         return None
     block, place = max(left, right, key=lambda side: side.count).at(min(left.count, right.count))
-    return _Found(source, int(block.step[place]), [Item("steps", "number of steps")], counts=(left.count, right.count))
+    return _Found(
+        source, int(block.step[place]), [Item("number of steps", "number of steps")], counts=(left.count, right.count)
+    )
 
 
 def _result(left: Run, right: Run, seen: _Seen) -> DiffResult:

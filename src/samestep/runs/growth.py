@@ -49,11 +49,14 @@ def _apart(left: Block, at_left: int, right: Block, at_right: int, twins: Twins)
         for item in pairing.tensors
         if item.kind != "generator"
     ]
-    ulps = [apart / ULP.get(left.segment.entries[item.places[0]].dtype, ULP["float32"]) for item, apart in norms]
-    ulps += [apart / ULP["float32"] for _, apart in scalars]
-    item, norm = max(norms, key=lambda pair: pair[1], default=(None, None))
-    loss = next((apart for scalar, apart in scalars if scalar.kind == "loss"), None)
-    return Growth(int(left.step[at_left]), norm, item and item.label, loss, max(ulps, default=0.0))
+    ulps = [(apart / ULP["float32"], item.label) for item, apart in scalars]
+    for item, apart in norms:
+        dtype = left.segment.entries[item.places[0]].dtype
+        ulps.append((apart / ULP.get(dtype, ULP["float32"]), item.label))
+    most, name = max(ulps, key=lambda pair: pair[0], default=(0.0, ""))
+    norm = max((apart for _, apart in norms), default=None)
+    loss = next((apart for item, apart in scalars if item.kind == "loss"), None)
+    return Growth(int(left.step[at_left]), norm, loss, most, name if most else None)
 
 
 def _relative(left: float, right: float) -> float:
@@ -69,7 +72,7 @@ def looks_like(items: list[Item], apart: tuple[Growth, ...]) -> Literal["roundin
     """Rounding starts small, in what is computed from equal parameters and batches, and grows bit by bit."""
     kinds = {item.kind for item in items}
     start = apart[0].ulps if apart else float("inf")
-    if kinds & {"batch", "step", "steps"} or start >= LARGE_ULPS:
+    if kinds & {"batch", "step", "number of steps"} or start >= LARGE_ULPS:
         return "jump"
     computed = kinds & {"loss", "scalar", "gradient", "update", "buffer"} and "learning rate" not in kinds
     return "rounding" if computed and start <= FEW_ULPS and _gradual(apart) else "unclear"

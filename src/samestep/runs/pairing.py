@@ -14,7 +14,7 @@ from samestep.runs.reading import Block
 
 ORDER = (
     "step",
-    "steps",
+    "number of steps",
     "batch",
     "generator",
     "loss",
