@@ -137,9 +137,10 @@ class Run:
     def damaged_samples(self) -> str:
         """Empty, or a sentence on the whole tensors that are missing or damaged; reads them all."""
         bad = [step for step, found in self._samples.items() if _sample(self.folder, found) is None]
-        missing = max(0, self.manifest["samples"] - len(self._samples))
-        count = len(bad) + missing + (not self._all_sums)
-        return f"{count} of its samples of whole tensors cannot be read" if count else ""
+        sums, all_read = self._sample_sums
+        if len(sums) != self.manifest["samples"] or not all_read:
+            return f"the sums of its whole tensors, {form.SAMPLE_SUMS}, are damaged"
+        return f"its whole tensors of the steps {bad} are missing or damaged" if bad else ""
 
     @property
     def samples(self) -> list[int]:
@@ -160,10 +161,6 @@ class Run:
     @cached_property
     def _samples(self) -> dict[int, Sum]:
         return {found.number: found for found in self._sample_sums[0]}
-
-    @cached_property
-    def _all_sums(self) -> bool:
-        return self._sample_sums[1]
 
     @cached_property
     def _sample_sums(self) -> tuple[list[Sum], bool]:

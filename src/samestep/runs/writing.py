@@ -188,7 +188,7 @@ def _safetensors(tensors: Mapping[str, np.ndarray], dtypes: Mapping[str, str]) -
     """The tensors that the format knows, such as no strings; a bfloat16 comes as its bits."""
     specs, kept = {}, []
     for name, array in tensors.items():
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array, order="C")
         try:
             specs[name] = TensorSpec(
                 dtype=dtypes[name], shape=array.shape, data_ptr=array.ctypes.data, data_len=array.nbytes
