@@ -220,6 +220,25 @@ def test_mapped_tensors_are_named_as_on_the_left(diff):
     assert where(result) == ("different", ROW, "parameter", "last/kernel")
 
 
+def test_a_name_that_is_taken_by_the_map_is_no_other_tensors_twin(diff):
+    result = diff(
+        BASE, renamed({"first/kernel": "last/kernel", "last/kernel": "other"}), pairs={"first/kernel": "last/kernel"}
+    )
+    assert (result.verdict, result.first_difference) == ("undecided", None)
+    assert result.unpaired_left == ("parameter last/kernel", "gradient last/kernel")
+
+
+def test_tensors_of_the_same_name_are_told_apart_by_their_order(diff):
+    twice = renamed({"last/kernel": "first/kernel"})
+    assert diff(twice, twice).verdict == "identical"
+
+
+@pytest.mark.parametrize(("pairs", "side"), [({"firts/kernel": "mean"}, "left"), ({"mean": "firts/kernel"}, "right")])
+def test_a_map_that_names_no_tensor_is_refused(diff, pairs, side):
+    with pytest.raises(samestep.UsageError, match=f"the {side} run, holds no tensor .*Did you mean first/kernel"):
+        diff(BASE, BASE, pairs=pairs)
+
+
 def test_tensors_without_a_twin_leave_it_undecided(diff):
     result = diff(BASE, renamed({"mean": "running_mean"}))
     assert (result.verdict, result.exit_status) == ("undecided", 3)
@@ -299,6 +318,11 @@ def test_a_run_that_stopped_is_the_same_as_far_as_it_goes(diff, right):
 def test_a_run_that_stopped_may_differ_before_that(diff):
     result = diff(BASE, first_rows(20).altered(digests=(ROW, 2)), ended=False)
     assert where(result) == ("different", ROW, "gradient", "first/kernel")
+
+
+def test_runs_that_failed_alike_are_identical(tmp_path):
+    runs = [write(tmp_path / name, BASE, exit_status=1) for name in "ab"]
+    assert samestep.diff(*runs).verdict == "identical"
 
 
 def test_a_source_that_only_one_complete_run_has_is_a_difference(diff):

@@ -169,8 +169,22 @@ def test_the_log_is_an_arrow_stream_that_others_read(tmp_path):
     assert json.loads(table.schema.metadata[b"samestep"])["source"] == "SGD"
 
 
+def test_small_blocks_are_read_as_larger_ones(tmp_path):
+    sources = [Recording(400, source=name) for name in "ab"]
+    halves = [recording.rows(row, row + 1) for row in range(400) for recording in sources]
+    run = Run.open(write(tmp_path / "run", messages=[*(recording.head() for recording in sources), *halves]))
+    assert [(block.segment.source, block.rows) for block in run.blocks] == [
+        ("a", 256),
+        ("b", 256),
+        ("a", 144),
+        ("b", 144),
+    ]
+    for recording in sources:
+        assert_same_bits(columns(run, recording.source), recording.columns)
+
+
 def test_rows_are_views_of_the_file(tmp_path):
-    (block, *_) = Run.open(write(tmp_path / "run", Recording())).blocks
+    (block, *_) = Run.open(write(tmp_path / "run", Recording(500), block=256)).blocks
     assert not block.digests.flags.owndata
     assert not block.digests.flags.writeable
 

@@ -5,6 +5,7 @@ Rows of the same source are compared in their order; digests tell whether tensor
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from samestep.errors import UsageError
 from samestep.matching.sources import pairs_from
 from samestep.results import DiffResult, RunDifference, RunSide, Verdict
 from samestep.runs.environments import differences, versions
@@ -35,7 +37,18 @@ def diff(left: str | Path | Run, right: str | Path | Run, pairs: Pairs = None) -
     """
     ours, theirs = (run if isinstance(run, Run) else Run.open(run) for run in (left, right))
     twins = dict(pairs) if isinstance(pairs, Mapping) else pairs_from(None if pairs is None else str(pairs))
+    for side, run, names in (("left", ours, list(twins)), ("right", theirs, list(twins.values()))):
+        _check_names(side, run, names)
     return _result(ours, theirs, _compared(ours, theirs, twins))
+
+
+def _check_names(side: str, run: Run, names: list[str]) -> None:
+    known = {entry.name: None for segment in run.segments for entry in segment.entries}
+    wrong = [name for name in names if name not in known]
+    if wrong:
+        near = difflib.get_close_matches(wrong[0], known, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"It holds: {', '.join(list(known)[:MOST_NAMED])}."
+        raise UsageError(f"--map: {run.folder}, the {side} run, holds no tensor called {wrong[0]!r}. {hint}")
 
 
 @dataclass

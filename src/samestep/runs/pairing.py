@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -77,9 +78,13 @@ class Pairing:
 def paired(left: Segment, right: Segment, twins: Mapping[str, str]) -> Pairing:
     """Tensors by kind and name, or by the name that twins gives for the left one's; scalars by name."""
     ours, theirs = _tensors(left), _tensors(right)
-    there = {(item.kind, item.name): item.places[1] for item in theirs}
-    twin = {item: there.get((item.kind, twins.get(item.name, item.name))) for item in ours}
-    tensors = [item._replace(places=(item.places[0], place)) for item, place in twin.items() if place is not None]
+    names = {**dict.fromkeys(twins.values(), ""), **twins}  # a right name that is taken is no other left tensor's
+    there = dict(zip(_keys(theirs, {}), theirs, strict=True))
+    tensors = [
+        item._replace(places=(item.places[0], there[key].places[1]))
+        for item, key in zip(ours, _keys(ours, names), strict=True)
+        if key in there
+    ]
     scalars = [
         item._replace(places=(item.places[0], right.scalars.index(item.name)))
         for item in _scalars(left)
@@ -96,6 +101,17 @@ def paired(left: Segment, right: Segment, twins: Mapping[str, str]) -> Pairing:
 
 def _tensors(segment: Segment) -> list[Item]:
     return [Item(entry.kind, entry.name, (place, place)) for place, entry in enumerate(segment.entries)]
+
+
+def _keys(items: list[Item], names: Mapping[str, str]) -> list[tuple[str, str, int]]:
+    """What twins have in common: kind and name, and which of those that are named the same it is."""
+    seen: Counter[tuple[str, str]] = Counter()
+    keys = []
+    for item in items:
+        name = item.kind, names.get(item.name, item.name)
+        keys.append((*name, seen[name]))
+        seen[name] += 1
+    return keys
 
 
 def _scalars(segment: Segment) -> list[Item]:

@@ -26,6 +26,8 @@ from samestep.runs.writing import END_OF_STREAM
 
 LOG = "log"
 """The source of what the user's own calls logged with a step of their own."""
+SMALL = 256
+"""Blocks are put together up to as many rows: each costs time of its own."""
 _DTYPES = {
     "BOOL": "bool", "U8": "uint8", "I8": "int8", "U16": "uint16", "I16": "int16", "U32": "uint32", "I32": "int32",
     "U64": "uint64", "I64": "int64", "F16": "float16", "F32": "float32", "F64": "float64", "C64": "complex64",
@@ -90,8 +92,8 @@ def _view(column: pa.Array, dtype: Any) -> np.ndarray:
 class Run:
     """A run as far as it can be read.
 
-    blocks: in the order in which they were written. cut: empty, or a sentence that says where the run ends before its end,
-    and why.
+    blocks: of each source in the order in which they were written. cut: empty, or a sentence that says where the run ends
+    before its end, and why.
     """
 
     folder: Path
@@ -265,7 +267,26 @@ def _decoded(folder: Path, pieces: list[_Piece]) -> tuple[tuple[Segment, ...], t
         raise DataError(
             f"{folder}: is not as {form.FORMAT} has it: {error}. Another program wrote it wrongly."
         ) from error
-    return tuple(segment for segment, _ in heads.values()), tuple(blocks)
+    return tuple(segment for segment, _ in heads.values()), tuple(_merged(blocks))
+
+
+def _merged(blocks: list[Block]) -> Iterator[Block]:
+    """Small blocks of a source that follow each other as one; larger ones stay where they lie in the file."""
+    groups: list[list[Block]] = []
+    last: dict[str, tuple[list[Block], int]] = {}
+    for block in blocks:
+        group, rows = last.get(block.segment.source, ([], 0))
+        if not group or group[0].segment is not block.segment or rows + block.rows > SMALL:
+            group, rows = [], 0
+            groups.append(group)
+        group.append(block)
+        last[block.segment.source] = group, rows + block.rows
+    for group in groups:
+        yield group[0] if len(group) == 1 else Block(group[0].segment, _concatenated([b.columns for b in group]))
+
+
+def _concatenated(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
 
 
 def _head(data: pa.Buffer) -> tuple[Segment, pa.Schema]:
