@@ -196,7 +196,8 @@ class _Table:
     def add(self, step: int, arrays: Arrays, values: Any, batch: bytes) -> None:
         digest, absent = self._digest, digests.ABSENT
         self._digests += [absent if array is None else digest(array) for array in arrays]
-        self._norms += [norm(array) for norm, array in zip(self._norms_of, arrays)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._norms += [norm(array) for norm, array in zip(self._norms_of, arrays)]
         self._values += values
         self._batches.append(batch)
         self._times.append(time.time())

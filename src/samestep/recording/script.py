@@ -87,7 +87,8 @@ def _run(script: str, recorder: Any) -> None:
     except BaseException as error:
         state["status"] = 130 if isinstance(error, KeyboardInterrupt) else 1
         trace = error.__traceback__
-        sys.excepthook(type(error), error, trace.tb_next if trace is not None else None)
+        error = error.with_traceback(trace.tb_next if trace is not None else None)  # without this function's frame
+        sys.excepthook(type(error), error, error.__traceback__)
         sys.exit(state["status"])
 
 

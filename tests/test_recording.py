@@ -1,0 +1,370 @@
+"""Recording: scripts run unedited, training changes by no bit, and what goes wrong around it is told."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import samestep
+from samestep.recording import digests
+from samestep.recording.recorder import GRADIENT, PARAMETER, Entry, Recorder
+from samestep.runs.reading import Run
+
+SCRIPTS = Path(__file__).parent / "scripts"
+UPDATES = {
+    "keras_fit.py": 15,
+    "tf_keras_fit.py": 15,
+    "torch_loop.py": 14,
+    "lightning_fit.py": 14,
+    "tensorflow1_session.py": 14,
+    "tensorflow_loop.py": 12,
+    "jax_loop.py": 12,
+}
+"""Updates that each script makes."""
+LOOP = """
+import sys, time
+import torch
+model = torch.nn.Linear(3, 2)
+optimizer = torch.optim.SGD(model.parameters(), 0.1)
+def train(steps):
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(torch.ones(4, 3)).sum().backward()
+        optimizer.step()
+"""
+
+
+def run(*words, cwd, environment=None, **options):
+    variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(environment or {})}
+    words = [str(word) for word in words]
+    return subprocess.run(
+        words, cwd=cwd, env=variables, capture_output=True, text=True, timeout=200, check=False, **options
+    )
+
+
+def recorded(script, *arguments, to, cwd, options=(), environment=None):
+    command = (sys.executable, "-m", "samestep", "record", "--to", to, *options, script, *arguments)
+    return run(*command, cwd=cwd, environment=environment)
+
+
+def rows_in(folder):
+    """{source: number of updates} of a recorded run."""
+    return {source: sum(block.rows for block in blocks) for source, blocks in Run.open(folder).sources.items()}
+
+
+def written(folder, text, name="script.py"):
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("script", "backend"),
+    [
+        ("keras_fit.py", "tensorflow"),
+        ("keras_fit.py", "jax"),
+        ("keras_fit.py", "torch"),
+        *[(script, "") for script in UPDATES if script != "keras_fit.py"],
+    ],
+)
+def test_an_unedited_script_trains_the_same_bits_and_repeats(script, backend, tmp_path):
+    environment = {"KERAS_BACKEND": backend} if backend else {}
+    plain = run(sys.executable, SCRIPTS / script, "3", cwd=tmp_path, environment=environment)
+    for name in ("one", "two"):
+        done = recorded(SCRIPTS / script, "3", to=name, cwd=tmp_path, environment=environment)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == plain.stdout, "the final weights have the same digest"
+    one = Run.open(tmp_path / "one")
+    assert (one.manifest["status"], one.manifest["note"]) == ("complete", "")
+    assert list(rows_in(tmp_path / "one").values()) == [UPDATES[script]]
+    kinds = [entry.kind for entry in next(iter(one.sources.values()))[0].segment.entries]
+    assert kinds.count(GRADIENT) == kinds.count(PARAMETER) >= 2
+    assert samestep.diff(tmp_path / "one", tmp_path / "two").verdict == "identical"
+
+
+@pytest.mark.parametrize("script", ["torch_loop.py", "jax_loop.py"])
+def test_two_seeds_differ_from_the_first_update_on(script, tmp_path):
+    for seed in ("1", "2"):
+        assert recorded(SCRIPTS / script, seed, to=seed, cwd=tmp_path).returncode == 0
+    result = samestep.diff(tmp_path / "1", tmp_path / "2")
+    assert result.verdict == "different"
+    assert result.first_difference.step == 0
+
+
+def test_a_learning_rate_that_changes_later_is_found_at_its_update(tmp_path):
+    text = (SCRIPTS / "torch_loop.py").read_text()
+    for name, every in (("one", 5), ("two", 4)):
+        script = written(tmp_path, text.replace("StepLR(optimizer, 5,", f"StepLR(optimizer, {every},"), f"{name}.py")
+        assert recorded(script, to=name, cwd=tmp_path).returncode == 0
+    first = samestep.diff(tmp_path / "one", tmp_path / "two").first_difference
+    assert (first.step, first.name) == (4, "learning_rate")
+
+
+def test_the_script_sees_its_own_arguments_folder_and_exit_status(tmp_path):
+    script = written(
+        tmp_path,
+        """
+import os, sys
+import helper  # beside the script
+print(sys.argv, __name__, __file__, os.getcwd() == helper.HERE, "samestep" in sys.modules["__main__"].__dict__)
+sys.exit(7)
+""",
+    )
+    written(tmp_path, "HERE = __import__('os').getcwd()", "helper.py")
+    plain = run(sys.executable, script, "--to", "x", "-h", cwd=tmp_path)
+    done = recorded(script, "--to", "x", "-h", to="run", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (7, plain.stdout)
+    assert Run.open(tmp_path / "run").manifest["status"] == "failed"
+
+
+def test_what_a_script_raises_is_shown_as_python_shows_it(tmp_path):
+    script = written(tmp_path, "def f():\n    raise ValueError('of its own')\nf()\n")
+    plain = run(sys.executable, script, cwd=tmp_path)
+    done = recorded(script, to="run", cwd=tmp_path)
+    assert done.returncode == plain.returncode == 1
+    assert plain.stderr in done.stderr
+
+
+@pytest.mark.parametrize("ending", ["os._exit(5)", "os.kill(os.getpid(), 9)"])
+def test_rows_up_to_a_sudden_end_are_kept_and_the_end_is_told(ending, tmp_path):
+    script = written(tmp_path, LOOP + f"import os\ntrain(300)\ntime.sleep(1.1)\ntrain(20)\n{ending}\n")
+    done = recorded(script, to="run", cwd=tmp_path)
+    seen = Run.open(tmp_path / "run")
+    rows = seen.steps
+    if "_exit" in ending:
+        assert (done.returncode, rows, seen.manifest["status"]) == (5, 320, "failed")
+    else:
+        assert done.returncode == 128 + 9
+        assert 256 <= rows <= 320
+        assert seen.manifest["status"] == "incomplete"
+        assert "ended before" in seen.manifest["note"]
+
+
+def test_a_killed_recorder_leaves_a_run_that_says_that_it_was_cut_and_the_training_goes_on(tmp_path):
+    text = LOOP + "train(300)\ntime.sleep(1.5)\nprint('on', flush=True)\ntrain(300)\nopen('done', 'w').close()\n"
+    script = written(tmp_path, text)
+    command = [sys.executable, "-m", "samestep", "record", "--to", "run", str(script)]
+    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert running.stdout.readline() == b"on\n"
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    running.stdout.close()
+    waiting = time.monotonic() + 60
+    while not (tmp_path / "done").exists():
+        assert time.monotonic() < waiting, "the script should go on to its end"
+        time.sleep(0.05)
+    seen = Run.open(tmp_path / "run")
+    assert seen.cut
+    assert seen.steps >= 256
+
+
+def test_a_full_disk_ends_the_recording_and_not_the_training(tmp_path):
+    script = written(tmp_path, LOOP + "import numpy\nfor n in range(5):\n    train(260)\nprint('trained')\n")
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000)); import samestep.cli as c; "
+    limited += f"import sys; sys.argv[1:] = ['record', '--to', 'run', {str(script)!r}]; c.main()"
+    done = run(sys.executable, "-c", limited, cwd=tmp_path)
+    assert done.stdout == "trained\n", done.stderr
+    assert "could not be written" in done.stderr
+    assert Run.open(tmp_path / "run").manifest["status"] == "incomplete"
+
+
+def test_processes_that_the_script_forks_record_nothing(tmp_path):
+    text = LOOP + "import os\ntrain(3)\nif os.fork() == 0:\n    train(50)\n    os._exit(0)\nos.wait()\ntrain(2)\n"
+    assert recorded(written(tmp_path, text), to="run", cwd=tmp_path).returncode == 0
+    assert rows_in(tmp_path / "run") == {"SGD": 5}
+
+
+def test_two_optimizers_are_two_sources_and_each_has_its_own_loss(tmp_path):
+    text = """
+import torch
+one, two = torch.nn.Linear(2, 2), torch.nn.Sequential(torch.nn.Linear(2, 1))
+optimizers = [torch.optim.SGD(one.parameters(), 0.1), torch.optim.Adam(two.parameters(), 0.2)]
+for _ in range(3):
+    for net, optimizer in zip((one, two), optimizers):
+        optimizer.zero_grad()
+        net(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+"""
+    recorded(written(tmp_path, text), to="run", cwd=tmp_path)
+    assert rows_in(tmp_path / "run") == {"SGD": 3, "Adam 1": 3}
+    heads = [blocks[0].segment.entries for blocks in Run.open(tmp_path / "run").sources.values()]
+    names = [[entry.name for entry in entries if entry.kind == PARAMETER] for entries in heads]
+    assert names == [["weight", "bias"], ["0.weight", "0.bias"]]
+
+
+def test_a_script_without_training_says_that_no_update_was_seen(tmp_path):
+    done = recorded(written(tmp_path, "print('hello')"), to="run", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "hello\n")
+    assert "no update was seen" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["missing.py"], "does not exist"),
+        (["."], "is a folder"),
+        (["--python", "/no/such/python", "script.py"], "cannot start the interpreter"),
+        (["--digest", "md5", "script.py"], "no digest 'md5'"),
+        (["--on-error", "panic", "script.py"], "continue or stop"),
+        (["--to", "taken", "script.py"], "exists already"),
+        (["--to", "no/such/place", "script.py"], "cannot be created"),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_status_2(words, message, tmp_path, monkeypatch, refused):
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, "print('hello')")
+    (tmp_path / "taken").mkdir()
+    assert message in refused("record", *words)
+
+
+def test_folders_are_numbered_where_none_is_named(tmp_path):
+    script = written(tmp_path, "")
+    for _ in range(2):
+        run(sys.executable, "-m", "samestep", "record", script, cwd=tmp_path)
+    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["script-0001", "script-0002"]
+
+
+def recorder(**options):
+    told = []
+    return Recorder(told.append, **options), told
+
+
+def rows(told):
+    return [message["rows"] for message in told if "rows" in message]
+
+
+def test_digests_tell_order_sign_of_zero_and_the_payload_of_a_nan():
+    payload = np.array([0x7FC00000, 0x7FC00001], np.uint32).view(np.float32)
+    arrays = [np.array([1, 2], "f4"), np.array([2, 1], "f4"), np.array([0.0, 1], "f4"), np.array([-0.0, 1], "f4")]
+    for name, digest in digests.DIGESTS.items():
+        seen = [digest(a) for a in arrays] + [digest(payload[:1]), digest(payload[1:])]
+        assert len(set(seen)) == 6, name
+        assert {len(one) for one in seen} == {16}
+
+
+def test_norms_are_euclidean_and_survive_numbers_whose_squares_overflow():
+    one, told = recorder()
+    arrays = [np.array([3, 4], "f4"), np.array([3e30, 4e30], "f4"), np.array([3, 4], np.int64), None]
+    entries = tuple(Entry(PARAMETER, str(n), "float32" if n < 2 else "int64", (2,)) for n in range(4))
+    one.update("it", entries, arrays, {})
+    one.flush()
+    np.testing.assert_allclose(rows(told)[0]["norms"][0], [5, 5e30, 5, np.nan], rtol=1e-6)
+    assert not rows(told)[0]["digests"][0, 3].any(), "what is not there has the digest of nothing"
+
+
+def test_scalars_are_logged_with_the_next_update_or_in_rows_of_their_own():
+    one, told = recorder()
+    one.log(accuracy=0.5)
+    one.update("it", (), (), {"loss": 1.0})
+    one.log(step=7, loss=0.25)
+    one.flush()
+    heads = {m["segment"]["source"]: m["segment"]["scalars"] for m in told if "segment" in m}
+    assert heads == {"it": ["loss", "accuracy"], "log": ["loss"]}
+    assert [block["step"].tolist() for block in rows(told)] == [[0], [7]]
+
+
+@pytest.mark.parametrize("on_error", ["continue", "stop"])
+def test_a_recorder_that_cannot_hand_on_says_so_and_lets_the_training_go_on_if_wanted(on_error, capsys):
+    def full(message):
+        raise OSError(28, "No space left on device")
+
+    one = Recorder(full, on_error=on_error)
+    if on_error == "stop":
+        with pytest.raises(OSError, match="No space"):
+            one.update("it", (), (), {"loss": 1.0})
+    else:
+        one.update("it", (), (), {"loss": 1.0})
+        one.update("it", (), (), {"loss": 1.0})
+    assert capsys.readouterr().err.count("No space left") == 1
+    assert one.idle
+
+
+def test_states_of_the_global_generators_are_read_in_place():
+    import random
+
+    from samestep.recording import generators
+
+    found = {entry.name: read for entry, read in generators.generators()}
+    for name, draw, state in (
+        ("python", random.random, lambda: np.roll(np.array(random.getstate()[1], np.uint32), 1)),
+        ("numpy", np.random.random, lambda: np.append(np.random.get_state()[1], np.uint32(np.random.get_state()[2]))),
+    ):
+        before = bytes(found[name]())
+        draw()
+        assert bytes(found[name]()) == state().tobytes() != before
+
+
+def test_a_recording_by_hand_holds_what_is_told(tmp_path):
+    with samestep.Recording(tmp_path / "run") as run:
+        for step in range(3):
+            run.log(step=step, loss=1 / (step + 1))
+    seen = Run.open(tmp_path / "run")
+    assert seen.manifest["status"] == "complete"
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["command"] == sys.argv
+    assert rows_in(tmp_path / "run") == {"log": 3}
+
+
+HAND = """
+import contextlib, sys
+import numpy as np
+import samestep
+x, y = np.random.default_rng(0).normal(size=(64, 5)).astype("f4"), np.arange(64) % 3
+run = samestep.Recording("run") if sys.argv[1] == "recorded" else None
+"""
+BY_HAND = {
+    "keras": """
+import keras
+keras.utils.set_random_seed(0)
+model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4, "relu"), keras.layers.Dense(3, "softmax")])
+model.compile("adam", "sparse_categorical_crossentropy")
+model.fit(x, y, batch_size=16, epochs=2, verbose=0, callbacks=[run.keras()] if run else [])
+model.fit(x, y, batch_size=16, verbose=0)
+print([float(np.abs(w).sum()) for w in model.get_weights()])
+""",
+    "torch": """
+import torch
+torch.manual_seed(0)
+model = torch.nn.Linear(5, 3)
+optimizer = torch.optim.SGD(model.parameters(), 0.1)
+def train(steps):
+    for _ in range(steps):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(torch.tensor(x)), torch.tensor(y)).backward()
+        optimizer.step()
+with run.torch(model, optimizer) if run else contextlib.nullcontext():
+    train(8)
+train(3)
+print(model.weight.tolist())
+""",
+    "jax": """
+import jax, jax.numpy as jnp
+def step(w, batch):
+    loss, gradient = jax.value_and_grad(lambda w: ((batch @ w) ** 2).mean())(w)
+    w = w - 0.1 * gradient
+    if run:
+        run.jax({"w": w}, {"w": gradient}, loss, [batch])
+    return w, loss
+w, _ = jax.jit(lambda w: jax.lax.scan(step, w, x.reshape(4, 16, 5)))(jnp.ones(5))
+for batch in x.reshape(4, 16, 5):
+    w, _ = jax.jit(step)(w, batch)
+print(w.tolist())
+""",
+}
+
+
+@pytest.mark.parametrize("framework", BY_HAND)
+def test_a_recording_by_hand_sees_the_updates_that_it_is_for_and_changes_none(framework, tmp_path):
+    script = written(tmp_path, HAND + BY_HAND[framework] + "run and run.close()\n")
+    environment = {"KERAS_BACKEND": "jax"}
+    plain, done = (
+        run(sys.executable, script, how, cwd=tmp_path, environment=environment) for how in ("plain", "recorded")
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == plain.stdout
+    assert list(rows_in(tmp_path / "run").values()) == [8]
