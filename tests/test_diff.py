@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.datasets import load_digits
 
 import samestep
 from recorded import ENTRIES, ENVIRONMENT, SCALARS, Recording, write
+from samestep.recording.recorder import Entry, Recorder
 from samestep.results import DiffResult, Growth, RunDifference, RunSide, Setting
+from samestep.runs.writing import RunWriter
 from test_results import NUMBER, VERDICT, record
 
 BASE = Recording()
@@ -356,6 +359,50 @@ def test_rounding_is_told_from_a_jump(diff, other, looks):
     result = diff(BASE, other)
     assert result.looks_like == looks
     assert result.first_difference.step == 10
+
+
+TRAINED = {
+    "as it is": ({}, None),
+    "summed in another order": ({"order": slice(None, None, -1)}, "rounding"),
+    "a hundredth faster": ({"rate": 0.101}, "jump"),
+    "other batches": ({"first": 16}, "jump"),
+    "weights decay": ({"decay": 1.0}, "jump"),
+    "weights decay a little": ({"decay": 1e-6}, "unclear"),
+}
+
+
+@pytest.mark.parametrize(("options", "looks"), TRAINED.values(), ids=TRAINED)
+def test_what_a_training_shows_looks_like_what_was_done_to_it(tmp_path, options, looks):
+    runs = [trained(tmp_path / name, **chosen) for name, chosen in (("plain", {}), ("other", options))]
+    assert samestep.diff(*runs).looks_like == looks
+
+
+def trained(folder, order=slice(None), rate=0.1, first=0, decay=0.0):
+    """Softmax regression in float32 on 8 × 8 digits, recorded as it is in a framework."""
+    x, y = (array.astype(np.float32) for array in (load_digits().data / 16, np.eye(10)[load_digits().target]))
+    kernel, writer = np.zeros((64, 10), np.float32), RunWriter(folder, ["train.py"], "train.py")
+    recorder, entries = (
+        Recorder(writer.take),
+        (Entry("parameter", "w", "float32", (64, 10)), Entry("gradient", "w", "float32", (64, 10))),
+    )
+    recorder.tell({"environment": ENVIRONMENT, "digest": recorder.digest_name})
+    for step in range(60):
+        rows = slice(first + 16 * step, first + 16 * step + 16)
+        exponents = np.exp(x[rows][:, order] @ kernel[order])
+        outputs = exponents / exponents.sum(1, keepdims=True)
+        loss = float(-np.log((outputs * y[rows]).sum(1)).mean())
+        gradient = (x[rows].T @ (outputs - y[rows])) / np.float32(16)
+        kernel = (kernel * np.float32(1 - rate * decay) - np.float32(rate) * gradient).astype(np.float32)
+        scalars = {
+            "loss": loss,
+            "learning_rate": rate,
+            "accuracy": float((outputs.argmax(1) == y[rows].argmax(1)).mean()),
+        }
+        recorder.update("SGD", entries, [kernel, gradient], scalars, recorder.digest(x[rows].tobytes()))
+    recorder.flush()
+    recorder.tell({"environment": ENVIRONMENT, "ended": 0})
+    writer.close(0)
+    return folder
 
 
 def test_growth_is_shown_closely_at_first_and_at_the_last_step(diff):

@@ -305,6 +305,15 @@ writer.close(0)
 assert len(told) == 1, told
 print(told[0])
 """
+FULL_AT_THE_END = """
+for message in messages:
+    writer.take(message)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    writer.close(0)
+except DataError as error:
+    print(error)
+"""
 KILLED = """
 for message in messages[:11]:
     writer.take(message)
@@ -326,6 +335,12 @@ def test_what_was_written_before_the_disk_was_full_can_be_read(tmp_path):
     assert f"everything up to step {run.steps - 1} can be read" in run.cut
     assert_same_bits(columns(run, "SGD"), {n: v[: run.steps] for n, v in Recording(200).columns.items()})
     manifest(run.folder)
+
+
+def test_a_run_whose_manifest_could_not_be_written_is_one_that_was_not_ended(tmp_path):
+    done, run = in_a_child(tmp_path, FULL_AT_THE_END)
+    assert "could not be written further: File too large" in done.stdout, done.stderr
+    assert (run.status, run.steps) == ("running", 200)
 
 
 def test_a_writer_that_is_killed_loses_nothing_that_it_took(tmp_path):

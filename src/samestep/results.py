@@ -209,8 +209,9 @@ class RunDifference:
 class Growth:
     """How far two runs are apart at a step: the largest relative difference of norms, and that of the loss.
 
-    None: there is nothing to take it of. ulps: the largest of all, other scalars too, in units in the last place of the
-    tensor's dtype, of float32 for scalars. name: what that is of, None where all are the same.
+    None: there is nothing to take it of. ulps: the largest of these and of learning rates, in units in the last place of the
+    tensor's dtype, of float32 for scalars; metrics, which may be counts, are left out. name: what that is of, None where all
+    are the same.
     """
 
     step: int

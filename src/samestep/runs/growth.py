@@ -49,7 +49,7 @@ def _apart(left: Block, at_left: int, right: Block, at_right: int, twins: Twins)
         for item in pairing.tensors
         if item.kind != "generator"
     ]
-    ulps = [(apart / ULP["float32"], item.label) for item, apart in scalars]
+    ulps = [(apart / ULP["float32"], item.label) for item, apart in scalars if item.kind != "scalar"]
     for item, apart in norms:
         dtype = left.segment.entries[item.places[0]].dtype
         ulps.append((apart / ULP.get(dtype, ULP["float32"]), item.label))
@@ -74,7 +74,7 @@ def looks_like(items: list[Item], apart: tuple[Growth, ...]) -> Literal["roundin
     start = apart[0].ulps if apart else float("inf")
     if kinds & {"batch", "step", "number of steps"} or start >= LARGE_ULPS:
         return "jump"
-    computed = kinds & {"loss", "scalar", "gradient", "update", "buffer"} and "learning rate" not in kinds
+    computed = kinds & {"loss", "gradient", "update", "buffer"} and "learning rate" not in kinds
     return "rounding" if computed and start <= FEW_ULPS and _gradual(apart) else "unclear"
 
 

@@ -54,7 +54,7 @@ class RunWriter:
         self._logs: list[_Log] = []
         self._current: dict[str, _Log] = {}
         self._pieces = self._samples = 0
-        self._ended = False
+        self._ended: int | None = None
         self._fields: dict[str, Any] = {
             "status": "running", "note": "", "exit_status": None, "command": [str(word) for word in command],
             "script": {"path": str(script), "digest": _digest_of(script)}, "started": _now(), "ended": None,
@@ -79,25 +79,33 @@ class RunWriter:
             self._take(message)
         except OSError as error:
             self.why = f"it could not be written further: {error.strerror}"
-            raise DataError(
-                f"{self.folder}: the run could not be written further: {error.strerror}. What was written before can be "
-                "read. Make room, and record into another folder."
-            ) from error
+            raise self._unwritten(error) from error
 
-    def close(self, exit_status: int | None, note: str = "") -> None:
+    def close(self, exit_status: int | None = None, note: str = "") -> None:
         """Write the final manifest: complete, failed (an exit status other than 0), or incomplete, with the reason.
 
-        exit_status: of the recorded process; None where it is not known. note: why the run is incomplete, if it is.
+        exit_status: of the recorded process; what it said itself, where it is not known. note: why the run is incomplete, if
+        it is. Raises DataError where the manifest cannot be written; the run is one that was not ended then.
         """
-        note = note or self.why or ("" if self._ended else "the process ended before its recording did")
+        note = note or self.why or ("" if self._ended is not None else "the process ended before its recording did")
         try:
             for log in self._logs if not self.why else ():
                 self._piece(log, END_OF_STREAM)
         except OSError as error:
             note = f"it could not be written to its end: {error.strerror}"
+        exit_status = self._ended if exit_status is None else exit_status
         status = "incomplete" if note else "failed" if exit_status else "complete"
         self._fields |= {"status": status, "note": note, "exit_status": exit_status, "ended": _now()}
-        self._write_manifest()
+        try:
+            self._write_manifest()
+        except OSError as error:
+            raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> DataError:
+        return DataError(
+            f"{self.folder}: the run could not be written further: {error.strerror}. What was written before can be "
+            "read. Make room, and record into another folder."
+        )
 
     def _take(self, message: Mapping[str, Any]) -> None:
         if "segment" in message:
@@ -109,7 +117,7 @@ class RunWriter:
         elif "failed" in message:
             self.why = str(message["failed"])
         elif "environment" in message:
-            self._ended = self._ended or "ended" in message
+            self._ended = message.get("ended", self._ended)
             told = {"environment": message["environment"], "digest": message.get("digest", self._fields["digest"])}
             self._fields |= told
             self._write_manifest()
