@@ -194,6 +194,11 @@ def test_a_generator_that_differed_before_is_not_the_first_difference(diff):
     assert "python from step 0 on" in result.note
 
 
+def test_a_generator_that_differs_from_the_start_is_not_the_first_difference(diff):
+    result = diff(BASE, BASE.altered(digests=[*((row, 5) for row in range(30)), (0, 3)]))
+    assert where(result) == ("different", 0, "gradient", "last/kernel")
+
+
 def test_a_generator_that_differs_from_that_step_on_is_the_first_difference(diff):
     result = diff(BASE, BASE.altered(digests=[(ROW, 5), (ROW, 3)]))
     assert where(result) == ("different", ROW, "generator", "python")

@@ -159,14 +159,16 @@ def _first_in(source: str, span: Span, pairing: Pairing, seen: _Seen) -> _Found 
             seen.generators.setdefault(items[place].name, int(steps[differs[:, place].argmax()]))
     if not others[row]:
         return None
-    named = [
-        item for item, is_so in zip(items, differs[row], strict=True) if is_so and _began(item, int(steps[row]), seen)
-    ]
+    begin = int(steps[row]) if span.row + row else None
+    named = [item for item, is_so in zip(items, differs[row], strict=True) if is_so and _began(item, begin, seen)]
     return _Found(source, int(steps[row]), sorted(named, key=lambda item: item.rank), (span.only(row), pairing))
 
 
-def _began(item: Item, step: int, seen: _Seen) -> bool:
-    """A generator that differed before, when nothing else did, is not what makes this step differ."""
+def _began(item: Item, step: int | None, seen: _Seen) -> bool:
+    """Whether a generator that differs began to at this step: only then may it be what makes the step differ.
+
+    step: None for the first of all, as one that the script neither seeds nor uses differs from there.
+    """
     return item.kind != "generator" or seen.generators[item.name] == step
 
 
