@@ -74,6 +74,19 @@ def test_no_missing_file_goes_unnoticed(runs, file):
     assert found == "undecided" or "missing" in found or "holds no manifest" in found
 
 
+def test_a_log_cut_together_with_its_sums_is_noticed(runs):
+    whole, copy = runs
+    log, sums = copy / "steps-0000.arrows", copy / "steps-0000.sums"
+    before = log.read_bytes(), sums.read_bytes()
+    for lines in range(len(before[1].splitlines())):
+        kept = before[1].splitlines(keepends=True)[:lines]
+        sums.write_bytes(b"".join(kept))
+        log.write_bytes(before[0][: sum(int(line.split()[2]) for line in kept)])
+        assert samestep.diff(whole, copy).verdict == "undecided"
+    log.write_bytes(before[0])
+    sums.write_bytes(before[1])
+
+
 def test_rows_before_the_fault_are_compared(runs):
     whole, copy = runs
     path = copy / "steps-0000.arrows"
