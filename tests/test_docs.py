@@ -48,6 +48,9 @@ def test_commands_shown_with_their_output_give_that_verdict(page: Path, tmp_path
         run = subprocess.run(
             [sys.executable, "-m", "samestep", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=240
         )
+        if arguments[0] == "record":
+            assert output == [run.stderr.strip()], run.stdout + run.stderr
+            continue
         verdict = output[0].split()[0]
         assert run.stdout.split()[0] == verdict, run.stdout + run.stderr
         assert run.returncode == EXIT_STATUS[verdict]
