@@ -339,7 +339,7 @@ def variants(decays: bool, every: int = 1) -> list[Variant]:
 
     decays: whether weights move without a gradient; every: batches whose gradients are accumulated.
     """
-    forms = [("", ("", 0.0)), *(DECAYS.items() if decays else ())]
+    forms = DECAYS.items() if decays else [("", ("", 0.0))]
     found = []
     for (name, rule, choices, numbers), (form, (setting, usual)) in product(_variants(), forms):
         made = {"clipping": "", "weight_decay_form": form, "accumulation_steps": every, **choices}
