@@ -248,6 +248,29 @@ def test_digests_tell_order_sign_of_zero_and_the_payload_of_a_nan():
         assert {len(one) for one in seen} == {16}
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_digests_and_norms_on_a_device_are_those_of_the_same_arrays_on_the_host():
+    import torch
+
+    from samestep.frameworks import _recording_device
+
+    torch.manual_seed(0)
+    tensors = [torch.randn(5, 7), torch.tensor(2.5), torch.randn(3).bfloat16(), None, torch.arange(6), torch.zeros(0)]
+    tensors += [torch.randn(4, 6).T, torch.tensor([True, False]), torch.tensor([0.0, -0.0])]
+    arrays = [
+        None if t is None else t.contiguous().view(torch.uint8).numpy() if t.dim() else t.numpy() for t in tensors
+    ]
+    found = _recording_device.digested(torch, tensors, torch.device("cpu"), lambda torch, tensor: tensor.numpy())
+    for tensor, array, one in zip(tensors, arrays, found, strict=True):
+        assert (one is None) == (tensor is None)
+        if one is not None:
+            assert one.digest == digests.DIGESTS[digests.MIX](np.ascontiguousarray(array)), tensor
+            assert one.shape == tuple(tensor.shape)
+    assert found[0].norm == pytest.approx(float(tensors[0].norm()))
+    assert found[2].dtype == np.uint16, "the bits of a bfloat16"
+    assert found[0].whole().shape == (5, 7)
+
+
 def test_norms_are_euclidean_and_survive_numbers_whose_squares_overflow():
     one, told = recorder()
     arrays = [np.array([3, 4], "f4"), np.array([3e30, 4e30], "f4"), np.array([3, 4], np.int64), None]

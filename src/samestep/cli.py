@@ -169,7 +169,7 @@ def record(
         int, typer.Option(min=0, metavar="N", help="Keep whole tensors every N updates; 0: never.")
     ] = 0,
     digest: Annotated[
-        str, typer.Option(help="xxh3-128 or blake2b-128 [default: the fastest that the interpreter has].")
+        str, typer.Option(help="xxh3-128, blake2b-128 or mix-128 [default: the fastest that the interpreter has].")
     ] = "",
     on_error: Annotated[
         str, typer.Option(metavar="continue|stop", help="What the training does when recording fails.")

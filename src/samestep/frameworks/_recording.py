@@ -52,12 +52,14 @@ class Source:
         self._labels: Optional[Sequence[Label]] = None
         self._entries: Tuple[Entry, ...] = ()
 
-    def update(self, labels: Sequence[Label], arrays: List[Any], scalars: Any, batch: bytes = digests.ABSENT) -> None:
-        """Record one update; arrays: as `plain` makes them, None for one that is not there."""
+    def update(
+        self, labels: Sequence[Label], arrays: List[Any], scalars: Any, batch: bytes = digests.ABSENT, digest: str = ""
+    ) -> None:
+        """Record one update; arrays: as `plain` makes them, None for one that is not there, or digested by `digest`."""
         if labels is not self._labels and labels != self._labels:
             self._entries = tuple(_entry(*label, array) for label, array in zip(_distinct(labels), arrays))
             self._labels = labels
-        self.recorder.update(self.name, self._entries, arrays, scalars, batch)
+        self.recorder.update(self.name, self._entries, arrays, scalars, batch, digest)
 
 
 def _distinct(labels: Sequence[Label]) -> List[Label]:

@@ -13,7 +13,9 @@ import math
 import weakref
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
+from samestep.frameworks import _recording_device
 from samestep.frameworks._recording import Label, Source, batch_digest, guarded, replaced
+from samestep.recording import digests
 from samestep.recording.recorder import BUFFER, GENERATOR, GRADIENT, PARAMETER, Entry, Recorder
 
 
@@ -159,10 +161,16 @@ class _Optimizer:
         losses, batch = self.watch.taken()
         scalars = {"learning_rate": float(optimizer.param_groups[0].get("lr", math.nan))}
         scalars["loss"] = sum(float(loss) for loss in losses) / len(losses) if losses else math.nan
-        arrays = [_array(self.watch.torch, parameter.grad) for parameter in parameters]
-        arrays += [_array(self.watch.torch, one) for one in parameters + self.buffers]
-        seen = [_array(self.watch.torch, one) for one in batch]
-        self.source.update(self.labels, arrays, scalars, batch_digest(self.watch.recorder, seen))
+        tensors = [parameter.grad for parameter in parameters] + parameters + self.buffers
+        if parameters[0].device.type == "cpu":
+            arrays = [_array(self.watch.torch, tensor) for tensor in tensors]
+            seen = [_array(self.watch.torch, one) for one in batch]
+            self.source.update(self.labels, arrays, scalars, batch_digest(self.watch.recorder, seen))
+        else:
+            found = _recording_device.digested(self.watch.torch, [*tensors, *batch], parameters[0].device, _array)
+            given = b"".join(one.digest for one in found[len(tensors) :] if one is not None)
+            whole = digests.DIGESTS[digests.MIX](given) if given else digests.ABSENT
+            self.source.update(self.labels, found[: len(tensors)], scalars, whole, digests.MIX)
 
     def _name(self, parameters: List[Any]) -> None:
         self.parameters = parameters

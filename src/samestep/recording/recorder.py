@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -33,7 +33,18 @@ class Entry(NamedTuple):
     shape: Tuple[int, ...]
 
 
-Arrays = Sequence[Optional[np.ndarray]]
+class Digested(NamedTuple):
+    """What stands for an array that was digested where it lies, on an accelerator; whole: fetches it."""
+
+    digest: bytes
+    norm: float
+    dtype: Any
+    shape: Tuple[int, ...]
+    whole: Callable[[], np.ndarray]
+
+
+Arrays = Sequence[Any]
+"""NumPy arrays; None for one that is not there; or all of them as Digested."""
 Generator = Tuple[Entry, Callable[[], Any]]
 """A random generator's entry, and the function that gives its state's bytes."""
 
@@ -73,18 +84,21 @@ class Recorder:
         arrays: Arrays,
         scalars: Mapping[str, float],
         batch: bytes = digests.ABSENT,
+        digest: str = "",
     ) -> None:
         """Note one update.
 
         source: what made it, such as an optimizer's name; its rows are kept together. entries, arrays: the tensors, None for
         one that is not there. scalars: loss, learning rate, metrics. batch: the digest of what it was made from.
+        digest: the name of another digest than the recorder's, by which the arrays were digested already.
         """
         if self.idle:
             return
         with self._lock:
             scalars = dict(scalars, **self.logged)
             self.logged = {}
-            table = self._table(source, self._with_generators(source, entries), tuple(scalars))
+            complete = self._with_generators(source, entries)
+            table = self._table(source, complete, tuple(scalars), digest or self.digest_name)
             if self._every and self.step % self._every == 0:
                 self._sample(entries, arrays)
             states = [read() for _, read in self._generators]
@@ -109,7 +123,7 @@ class Recorder:
         if not self.idle:
             with self._lock:
                 step = int(scalars.pop("step"))
-                table = self._table("log", (), tuple(scalars))
+                table = self._table("log", (), tuple(scalars), self.digest_name)
                 table.add(step, (), [float(value) for value in scalars.values()], digests.ABSENT)
                 if table.full():
                     self._hand_on(table)
@@ -143,15 +157,15 @@ class Recorder:
         if self._on_error == "stop":
             raise error
 
-    def _table(self, source: str, entries: Tuple[Entry, ...], scalars: Tuple[str, ...]) -> _Table:
+    def _table(self, source: str, entries: Tuple[Entry, ...], scalars: Tuple[str, ...], digest: str) -> _Table:
         table = self._tables.get(source)
-        if table is not None and table.scalars == scalars and (table.entries is entries or table.entries == entries):
+        if table is not None and (table.scalars, table.digest) == (scalars, digest) and table.has(entries):
             return table
         if table is not None:
             self._hand_on(table)
-        table = self._tables[source] = _Table(entries, scalars, self.digest)
+        table = self._tables[source] = _Table(entries, scalars, digest)
         listed = [[e.kind, e.name, e.dtype, list(e.shape)] for e in entries]
-        head = {"source": source, "entries": listed, "scalars": list(scalars), "digest": self.digest_name}
+        head = {"source": source, "entries": listed, "scalars": list(scalars), "digest": digest}
         self._guarded({"segment": head})
         return table
 
@@ -163,9 +177,9 @@ class Recorder:
 
     def _sample(self, entries: Tuple[Entry, ...], arrays: Arrays) -> None:
         whole = {
-            "{}/{}".format(entry.kind, entry.name): array
+            "{}/{}".format(entry.kind, entry.name): array.whole() if isinstance(array, Digested) else array
             for entry, array in zip(entries, arrays)
-            if isinstance(array, np.ndarray) and entry.kind != GENERATOR
+            if array is not None and entry.kind != GENERATOR
         }
         dtypes = {"{}/{}".format(entry.kind, entry.name): entry.dtype for entry in entries}
         self._guarded({"tensors": whole, "dtypes": {name: dtypes[name] for name in whole}, "step": self.step})
@@ -180,10 +194,15 @@ class Recorder:
 class _Table:
     """Rows of the same tensors and scalars that wait to be handed on."""
 
-    def __init__(self, entries: Tuple[Entry, ...], scalars: Tuple[str, ...], digest: Callable[[Any], bytes]) -> None:
-        self.entries, self.scalars, self._digest = entries, scalars, digest
+    def __init__(self, entries: Tuple[Entry, ...], scalars: Tuple[str, ...], digest: str) -> None:
+        self.entries, self.scalars, self.digest = entries, scalars, digest
+        self._digest = digests.DIGESTS[digest]
         self._norms_of = [_norm_of(entry) for entry in entries]
         self._clear()
+
+    def has(self, entries: Tuple[Entry, ...]) -> bool:
+        """Whether its rows are of these."""
+        return self.entries is entries or self.entries == entries
 
     def _clear(self) -> None:
         self._steps: List[int] = []
@@ -194,14 +213,18 @@ class _Table:
         self._norms: List[float] = []
 
     def add(self, step: int, arrays: Arrays, values: Any, batch: bytes) -> None:
-        digest, absent = self._digest, digests.ABSENT
-        self._digests += [absent if array is None else digest(array) for array in arrays]
+        self._digests += [self._digest_of(array) for array in arrays]
         with np.errstate(over="ignore", invalid="ignore"):
             self._norms += [norm(array) for norm, array in zip(self._norms_of, arrays)]
         self._values += values
         self._batches.append(batch)
         self._times.append(time.time())
         self._steps.append(step)
+
+    def _digest_of(self, array: Any) -> bytes:
+        if array is None:
+            return digests.ABSENT
+        return array.digest if isinstance(array, Digested) else self._digest(array)
 
     def full(self) -> bool:
         return len(self._steps) >= ROWS or self._times[-1] - self._times[0] > SECONDS
@@ -225,6 +248,11 @@ class _Table:
 
 def _norm_of(entry: Entry) -> Callable[[Any], float]:
     """The function that takes the Euclidean norm of such an array, NaN of what has none."""
+    of_array = _norm_of_array(entry)
+    return lambda array: array.norm if isinstance(array, Digested) else of_array(array)
+
+
+def _norm_of_array(entry: Entry) -> Callable[[Any], float]:
     if entry.kind == GENERATOR or entry.dtype in ("bool", "string") or "complex" in entry.dtype:
         return _no_norm
     return _norm if entry.dtype in ("float32", "float64") else _norm_of_others
