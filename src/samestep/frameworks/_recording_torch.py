@@ -6,6 +6,7 @@ value that backward was last called of, and what the outermost module was called
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import gc
 import importlib
@@ -17,6 +18,9 @@ from samestep.frameworks import _recording_device
 from samestep.frameworks._recording import Label, Source, batch_digest, guarded, replaced
 from samestep.recording import digests
 from samestep.recording.recorder import BUFFER, GENERATOR, GRADIENT, PARAMETER, Entry, Recorder
+
+MOST_KEPT = 256
+"""Losses, and tensors that modules were called with, that are kept for the next update: it may never come."""
 
 
 def hook(torch: Any, recorder: Recorder) -> None:
@@ -54,8 +58,8 @@ class _Watch:
 
     def __init__(self, torch: Any, recorder: Recorder) -> None:
         self.torch, self.recorder = torch, recorder
-        self.losses: List[Any] = []
-        self.batch: List[Any] = []
+        self.losses: Any = collections.deque(maxlen=MOST_KEPT)
+        self.batch: Any = collections.deque(maxlen=MOST_KEPT)
         self.loaded: List[Any] = []
         self.handles: Dict[int, Any] = {}
         self.optimizers: Any = weakref.WeakKeyDictionary()
@@ -125,8 +129,9 @@ class _Watch:
 
     def taken(self) -> Tuple[List[Any], List[Any]]:
         """The losses and batches since the last update."""
-        found = self.losses, self.batch or self.loaded
-        self.losses, self.batch = [], []
+        found = list(self.losses), list(self.batch or self.loaded)
+        self.losses.clear()
+        self.batch.clear()
         return found
 
     def modules(self, parameters: Sequence[Any]) -> Dict[str, Any]:
