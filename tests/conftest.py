@@ -28,6 +28,7 @@ SLOWEST_FIRST = (
     "test_docs.py",
     "test_shared_randomness.py",
     "test_old_keras.py",
+    "test_recording.py",
     "test_keras_backends.py",
     "test_known_differences.py",
     "test_conformance.py",

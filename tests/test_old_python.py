@@ -105,6 +105,17 @@ def test_an_adapter_holds_every_fact_in_python_3_7(old_python, tmp_path, monkeyp
     assert not found.broken, str(found)
 
 
+def test_a_session_of_tensorflow_1_15_is_recorded_and_trains_the_same_bits(old_python, tmp_path):
+    script = ROOT / "tests/scripts/tensorflow1_session.py"
+    plain = subprocess.run([old_python, str(script)], capture_output=True, text=True, timeout=100, check=True)
+    command = [sys.executable, "-m", "samestep", "record", "--python", old_python, "--to", "run", str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True, cwd=tmp_path)
+    assert done.stdout == plain.stdout
+    run = samestep.Run.open(tmp_path / "run")
+    assert (run.status, run.steps) == ("complete", 14)
+    assert run.manifest["environment"]["packages"]["tensorflow"].startswith("1.15")
+
+
 def test_the_same_file_trains_the_same_in_tensorflow_1_15_and_2(old_python):
     program = "mnist-softmax:tensorflow1"
     result = samestep.match(program, program, left_python=old_python, steps=20)

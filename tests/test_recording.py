@@ -333,6 +333,23 @@ def test_a_recording_by_hand_holds_what_is_told(tmp_path):
     assert rows_in(tmp_path / "run") == {"log": 3}
 
 
+def test_whole_tensors_are_kept_every_so_many_updates(tmp_path):
+    import torch
+
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with samestep.Recording(tmp_path / "run", every=2) as run, run.torch(model, optimizer):
+        for _ in range(5):
+            optimizer.zero_grad()
+            model(torch.ones(1, 2)).sum().backward()
+            optimizer.step()
+    seen = Run.open(tmp_path / "run")
+    assert seen.samples == [0, 2, 4]
+    last = seen.tensors(4)
+    assert last["parameter/weight"].tobytes() == model.weight.detach().numpy().tobytes()
+    assert sorted(last) == ["gradient/bias", "gradient/weight", "parameter/bias", "parameter/weight"]
+
+
 HAND = """
 import contextlib, sys
 import numpy as np
