@@ -148,6 +148,7 @@ smoothed = lambda: program(lambda m: torch.nn.CrossEntropyLoss(label_smoothing=0
 weighted = lambda: program(lambda m: lambda o, y: F.cross_entropy(o, y, torch.tensor([1.0, 2.0, 0.5]), reduction="none").mean())
 ignoring = lambda: program(lambda m: torch.nn.CrossEntropyLoss(ignore_index=0))
 twice = lambda: program(lambda m: torch.nn.CrossEntropyLoss(), last=[torch.nn.Softmax(-1)])
+near_a_half = lambda: program(lambda m: torch.nn.CrossEntropyLoss(), last=[Halfway()])
 odd = lambda: program(lambda m: lambda o, y: F.cross_entropy(o, y) ** 1.1)
 squared = lambda: program(lambda m: torch.nn.MSELoss())
 halved = lambda: program(lambda m: lambda o, y: F.mse_loss(o, y) / 2)
@@ -159,6 +160,10 @@ alone = lambda: program(lambda m: lambda o, y: F.mse_loss(o, y), 1)
 l2 = lambda: decaying(0.01)
 kernels = lambda: decaying(0.01, 2)
 
+
+class Halfway(torch.nn.Module):
+    def forward(self, x):
+        return 0.3 * x + 0.5
 
 class Two(torch.nn.Module):
     def __init__(self):
@@ -185,7 +190,7 @@ def causes(program, kept):
     """The causes that a match of two of the programs above names, and the note of the stage loss."""
     path = program(PROGRAMS)
 
-    def find(left, right, targets):
+    def find(left, right, targets, stage="loss"):
         rng = np.random.default_rng(0)
         x = rng.normal(size=(32, 5)).astype(np.float32)
         classes, numbers = rng.integers(0, 3, 32), x[:, :3] * 1.3 + 0.2
@@ -201,7 +206,7 @@ def causes(program, kept):
             }[targets],
         )
         result = samestep.match(f"{path}:{left}", f"{path}:{right}", data=data, batch_size=16, steps=1)
-        assert result.first_difference.stage == "loss"
+        assert result.first_difference.stage == stage
         note = next(stage.note for stage in result.stages if stage.stage == "loss")
         return {(c.component, c.setting): (c.left, c.right) for c in result.causes if c.confirmed}, note
 
@@ -225,6 +230,11 @@ def causes(program, kept):
 )
 def test_the_setting_that_differs_is_named_and_no_other(causes, left, right, targets, named):
     assert causes(left, right, targets)[0] == named
+
+
+def test_logits_that_could_be_probabilities_by_chance_are_not_taken_for_such(causes):
+    found, _ = causes("plain", "near_a_half", "classes", stage="forward")
+    assert ("loss", "from_logits") not in found
 
 
 def test_penalties_of_other_tensors_are_named_by_these(causes):

@@ -54,20 +54,21 @@ def explain_loss(case: Case, worst: Comparison) -> Explanation:
     """The settings in which the losses differ."""
     workers = (case.sides.left, case.sides.right)
     probes = [Probe(worker, case.starts[i], case.batches[i], case.rng) for i, worker in enumerate(workers)]
-    found, evidence = [], []
+    found, evidence, shares = [], [], []
     for probe in probes:
         seen = probe.look()
         if not 1 <= len(seen[0].outputs) == len(seen[0].targets) <= 2:
             return Explanation(
                 ruled_out="losses of more than two outputs, or of other targets than outputs, are not looked into"
             )
+        shares.append(all(_are_shares(outputs) for one in seen for outputs in one.outputs))
         evidence.append(_evidence(seen))
         found.append(_identified(evidence[-1], seen[0].names))
     pair = nearest(found[0], found[1], (evidence[0], evidence[1]))
     if pair is None:
         which = " nor ".join(name for name, fitting in zip(("left", "right"), found, strict=True) if not fitting)
         return Explanation(ruled_out=f"no known loss reproduces what the {which} one says")
-    causes = _causes(case, pair)
+    causes = _causes(case, pair, shares)
     penalties = [_penalty(probe, fit) for probe, fit in zip(probes, pair, strict=True)]
     if penalties[0] is None or penalties[1] is None:
         noted = "what a loss adds for the parameters is neither an L1 nor an L2 penalty"
@@ -77,10 +78,13 @@ def explain_loss(case: Case, worst: Comparison) -> Explanation:
     return Explanation(tuple(causes), "" if causes else "the same settings of a known loss reproduce both")
 
 
-def _causes(case: Case, pair: tuple[Fit, Fit]) -> list[Cause]:
-    """The differences of two fits; that one takes logits and the other probabilities is none if they are given such."""
+def _causes(case: Case, pair: tuple[Fit, Fit], shares: Sequence[bool]) -> list[Cause]:
+    """The differences of two fits; that one takes logits and the other probabilities is none if they are given such.
+
+    shares: whether each side's outputs are probabilities.
+    """
     told = differences(*pair)
-    left, right = (_gives_shares(worker, case, i) for i, worker in enumerate((case.sides.left, case.sides.right)))
+    left, right = shares
     logits = [found.settings.get("from_logits") for found in pair]
     if any(not isinstance(one, bool) for one in logits):
         left = right
@@ -90,10 +94,9 @@ def _causes(case: Case, pair: tuple[Fit, Fit]) -> list[Cause]:
     return [*linked, *(loss_cause(case, difference, pair) for difference in told)]
 
 
-def _gives_shares(worker: Worker, case: Case, side: int) -> bool:
-    """Whether a side's outputs are probabilities."""
-    outputs = worker.ask("forward", x=case.batches[side]["x"], training=True, activations=False)["outputs"]
-    return all(a.size > 0 and a.min() >= 0 and a.max() <= 1 for a in outputs.values())
+def _are_shares(outputs: Array) -> bool:
+    """Whether these can be probabilities; logits can be so by chance, in one state, not in all that are looked at."""
+    return bool(outputs.size > 0 and outputs.min() >= 0 and outputs.max() <= 1)
 
 
 class Probe:
