@@ -18,8 +18,8 @@ from samestep.runs.reading import Run
 
 SCRIPTS = Path(__file__).parent / "scripts"
 UPDATES = {
-    "keras_fit.py": 15,
-    "tf_keras_fit.py": 15,
+    "keras_fit.py": 22,
+    "tf_keras_fit.py": 22,
     "torch_loop.py": 14,
     "lightning_fit.py": 14,
     "tensorflow1_session.py": 14,

@@ -55,12 +55,19 @@ def callback(keras: Any, recorder: Recorder) -> Any:
                     vars(model)[KEY].make_train_function(type(model).make_train_function, True)
 
         def on_train_end(self, logs: Any = None) -> None:
-            for name in (KEY, "train_step"):
-                self.model.__dict__.pop(name, None)
-            self.model.train_function = None
+            self.model.__dict__.pop(KEY, None)
+            _give_back(self.model)
             recorder.flush()
 
     return Record()
+
+
+def _give_back(model: Any) -> None:
+    """The model's own train_step is its own again, be it of its class or put there by its author."""
+    own = getattr(model.__dict__.pop("train_step", None), "_samestep_original", None)
+    if own is not None and getattr(own, "__func__", own) is not type(model).train_step:
+        object.__setattr__(model, "train_step", own)
+    model.train_function = None
 
 
 _now = threading.local()
@@ -88,7 +95,8 @@ class _Watched:
 
     def make_train_function(self, original: Any, force: bool) -> Any:
         """Make it of a train_step that hands out what it noted, and let what it hands out be recorded."""
-        model, own = self.model, self.model.train_step
+        model = self.model
+        own = getattr(model.train_step, "_samestep_original", model.train_step)  # where it is compiled anew
         object.__setattr__(model, "train_step", self._noting(own))
         original(model, force)
         model.train_function = self._recording(model.train_function)
@@ -105,6 +113,7 @@ class _Watched:
                 logs = dict(logs, **{KEY: self._handed_out(given, logs, args[-1], *rest)})
             return (logs, *rest) if rest else logs
 
+        train_step._samestep_original = own  # type: ignore[attr-defined]
         return train_step
 
     def _handed_out(self, given: List[Given], logs: Dict[str, Any], data: Any, state: Any = None) -> Tuple[Any, ...]:
