@@ -222,10 +222,14 @@ FAMILY = """
 BUSY = {"loop": "while True: pass", "in C code": "ctypes.PyDLL(None).sleep(1000)"}
 
 
-def as_from_a_terminal():
-    """A suite started with nohup or in a shell's background hands on that these signals are ignored."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+AS_FROM_A_TERMINAL = """
+import signal
+from samestep.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+main()
+"""
+"""A suite started with nohup, or in a shell's background, hands on that these signals are ignored."""
 
 
 def test_closing_a_worker_ends_all_that_its_program_started(program, tmp_path, monkeypatch):
@@ -245,12 +249,11 @@ def busy(program, tmp_path):
     def start(doing):
         path, mark, ready = program(FAMILY.format(BUSY[doing])), uuid.uuid4().hex, tmp_path / "ready"
         running = subprocess.Popen(
-            [sys.executable, "-m", "samestep", "match", path, path],
+            [sys.executable, "-c", AS_FROM_A_TERMINAL, "match", path, path],
             env={**os.environ, "READY": str(ready), "OF_THIS_TEST": mark},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=as_from_a_terminal,
         )
         started.append((running, mark))
         assert wait_until(lambda: len(list(tmp_path.glob("ready*"))) == 2, 60), "both programs are busy"

@@ -45,7 +45,7 @@ def environment() -> Dict[str, Any]:
 def _packages() -> Dict[str, str]:
     found = {}
     for name, module in sorted(sys.modules.items()):
-        version = None if "." in name or name.startswith("_") else vars(module).get("__version__")
+        version = None if "." in name or name.startswith("_") else getattr(module, "__dict__", {}).get("__version__")
         if isinstance(version, str):
             found[name] = version
     return found
