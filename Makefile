@@ -61,7 +61,7 @@ $(OLD)/.installed: requirements/tensorflow1.txt
 # Write the hash-locked requirements anew from pyproject.toml. Needs uv; names no index. tf_keras asks for the large
 # TensorFlow, whose place the small one takes; PyTorch comes from a file of its own.
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
-ALL := $(foreach extra,tensorflow keras keras-jax keras-torch tf_keras torch jax pytensor test,--extra $(extra))
+ALL := $(foreach extra,tensorflow keras keras-jax keras-torch tf_keras torch jax pytensor ray test,--extra $(extra))
 GPU = $(shell grep -oE '^(torch|nvidia|cuda|triton)[a-z0-9-]*' requirements/torch.txt)
 
 lock:

@@ -68,7 +68,7 @@ def _distinct(labels: Sequence[Label]) -> List[Label]:
     found = []
     for label in labels:
         seen[label] = seen.get(label, 0) + 1
-        found.append(label if seen[label] == 1 else (label[0], "{} {}".format(label[1], seen[label])))
+        found.append((label[0], numbered(label[1], seen[label] if seen[label] > 1 else 0)))
     return found
 
 
@@ -92,6 +92,20 @@ def plain(array: Any) -> Any:
 def batch_digest(recorder: Recorder, arrays: Sequence[Any]) -> bytes:
     """One digest of the arrays that a step was made from."""
     return digests.of_all([plain(array) for array in arrays if array is not None], recorder.digest)
+
+
+def numbered(name: str, number: int) -> str:
+    """A name for the first of its kind, and with their number for the others."""
+    return "{} {}".format(name, number) if number else name
+
+
+def flat(tree: Any) -> List[Any]:
+    """What a nest of dicts, lists and tuples holds, dicts in the order of their keys."""
+    if isinstance(tree, dict):
+        return [leaf for _, value in sorted(tree.items(), key=lambda item: str(item[0])) for leaf in flat(value)]
+    if isinstance(tree, (list, tuple)):
+        return [leaf for value in tree for leaf in flat(value)]
+    return [tree]
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 import numpy as np
 
-from samestep.frameworks._recording import Label, Source, batch_digest, guarded, plain, replaced
+from samestep.frameworks._recording import Label, Source, batch_digest, flat, guarded, numbered, plain, replaced
 from samestep.recording.recorder import BUFFER, GRADIENT, PARAMETER, Recorder
 
 KEY = "samestep/noted"
@@ -49,13 +49,11 @@ def callback(keras: Any, recorder: Recorder) -> Any:
 
         def set_model(self, model: Any) -> None:
             super().set_model(model)
-            if KEY not in vars(model):
-                object.__setattr__(model, KEY, _Watched(model, recorder))
+            if not hasattr(model.train_step, "_samestep_original"):
                 with guarded(recorder):
-                    vars(model)[KEY].make_train_function(type(model).make_train_function, True)
+                    _Watched(model, recorder).make_train_function(type(model).make_train_function, True)
 
         def on_train_end(self, logs: Any = None) -> None:
-            self.model.__dict__.pop(KEY, None)
             _give_back(self.model)
             recorder.flush()
 
@@ -125,13 +123,13 @@ class _Watched:
             for end, tensor in parts(gradient)
         ]
         self.scalars = [name for name, value in logs.items() if np.ndim(value) == 0]
-        rates = ["learning_rate" + (" {}".format(number) if number else "") for number in range(len(given))]
+        rates = [numbered("learning_rate", number) for number in range(len(given))]
         after = self._after(state)
         self.labels = tuple(label for label, _ in gradients + after)
         tensors = [tensor for _, tensor in gradients + after]
         numbers = [logs[name] for name in self.scalars] + [one.rate for one in given]
         self.scalars += rates
-        batch = [part for part in _flat(data) if part is not None] if self.backend == "tensorflow" else []
+        batch = [part for part in flat(data) if part is not None] if self.backend == "tensorflow" else []
         return self._packed([*tensors, *numbers, *batch])
 
     def _after(self, state: Any) -> List[Tuple[Label, Any]]:
@@ -141,7 +139,7 @@ class _Watched:
         found = []
         for number, (kind, variables) in enumerate(groups):
             values = variables if state is None else state[number]
-            found += [((kind, variable_name(v)), _value(value)) for v, value in zip(variables, values)]
+            found += [((kind, variable_name(v)), value_of(value)) for v, value in zip(variables, values)]
         return found
 
     def _packed(self, tensors: List[Any]) -> Tuple[Any, ...]:
@@ -183,13 +181,13 @@ class _Watched:
             yield self.batch
 
     def _record(self, noted: Tuple[Any, ...]) -> None:
-        arrays = [_array(tensor) for tensor in noted]
+        arrays = [array_of(tensor) for tensor in noted]
         if self.backend == "jax":
             arrays = self.unpack(arrays)
         tensors, rest = arrays[: len(self.labels)], arrays[len(self.labels) :]
         numbers, batch = rest[: len(self.scalars)], rest[len(self.scalars) :]
         if self.backend != "tensorflow":
-            batch = [_array(part) for part in _flat(self.batch)]
+            batch = [array_of(part) for part in flat(self.batch)]
         scalars = {name: float(value) for name, value in zip(self.scalars, numbers)}
         self.source.update(self.labels, tensors, scalars, batch_digest(self.recorder, batch))
 
@@ -269,21 +267,13 @@ def variable_name(variable: Any) -> str:
     return str(getattr(variable, "path", None) or getattr(variable, "name", "?"))
 
 
-def _flat(data: Any) -> List[Any]:
-    if isinstance(data, dict):
-        return [part for _, value in sorted(data.items()) for part in _flat(value)]
-    if isinstance(data, (list, tuple)):
-        return [part for value in data for part in _flat(value)]
-    return [data]
-
-
-def _value(variable: Any) -> Any:
+def value_of(variable: Any) -> Any:
     """What a variable holds now."""
     value = getattr(variable, "_value", variable)
     return value.read_value() if hasattr(value, "read_value") else value
 
 
-def _array(tensor: Any) -> Any:
+def array_of(tensor: Any) -> Any:
     """A tensor as an array that is looked at before the next step, and so need not be copied."""
     if hasattr(tensor, "detach"):
         tensor = tensor.detach().cpu()

@@ -11,8 +11,8 @@ import math
 import sys
 from typing import Any, Dict, List, Tuple
 
-from samestep.frameworks._recording import Label, Source, batch_digest, guarded, plain, replaced
-from samestep.frameworks._recording_keras import fitting, parts, rate_of, variable_name
+from samestep.frameworks._recording import Label, Source, batch_digest, flat, guarded, plain, replaced
+from samestep.frameworks._recording_keras import array_of, fitting, parts, rate_of, value_of, variable_name
 from samestep.recording.recorder import BUFFER, GRADIENT, PARAMETER, Recorder
 
 
@@ -85,7 +85,7 @@ class _Loops:
         number = " {}".format(len(self.sources)) if self.sources else ""
         source = self.sources.setdefault(id(optimizer), Source(self.recorder, type(optimizer).__name__ + number))
         named = [(GRADIENT, variable_name(v) + end, t) for g, v in pairs for end, t in parts(g)]
-        named += [(PARAMETER, variable_name(v), _read(v)) for _, v in pairs]
+        named += [(PARAMETER, variable_name(v), value_of(v)) for _, v in pairs]
         labels = tuple((kind, name) for kind, name, _ in named)
         tensors = [tensor for _, _, tensor in named]
         loss = self._loss_here()
@@ -108,7 +108,7 @@ class _Loops:
 
     def _take(self, source: Source, labels: Tuple[Label, ...], loss: Any, rate: Any, *tensors: Any) -> None:
         with guarded(self.recorder):
-            source.update(labels, [_array(t) for t in tensors], {"loss": float(loss), "learning_rate": float(rate)})
+            source.update(labels, [array_of(t) for t in tensors], {"loss": float(loss), "learning_rate": float(rate)})
 
 
 class _Sessions:
@@ -175,9 +175,9 @@ class _Sessions:
         """The optimizers' operations among what has to run for these fetches."""
         if not self.applied:
             return []
-        key = tuple(id(one) for one in _flat(fetches))
+        key = tuple(id(one) for one in flat(fetches))
         if key not in self.found:
-            needed = _ancestors([_operation(session.graph, one) for one in _flat(fetches)])
+            needed = _ancestors([_operation(session.graph, one) for one in flat(fetches)])
             self.found[key] = [one for one in self.applied if id(one[0]) in needed]
         found: List[Tuple[Any, str, List[Tuple[Any, Any]]]] = self.found[key]
         return found
@@ -236,25 +236,8 @@ def _operation(graph: Any, fetch: Any) -> Any:
     return fetch if hasattr(fetch, "control_inputs") else None
 
 
-def _flat(fetches: Any) -> List[Any]:
-    if isinstance(fetches, dict):
-        return [one for value in fetches.values() for one in _flat(value)]
-    if isinstance(fetches, (list, tuple)):
-        return [one for value in fetches for one in _flat(value)]
-    return [fetches]
-
-
 def _tensor_name(key: Any) -> str:
     return str(getattr(key, "name", key))
-
-
-def _read(variable: Any) -> Any:
-    value = getattr(variable, "_value", variable)
-    return value.read_value() if hasattr(value, "read_value") else value
-
-
-def _array(tensor: Any) -> Any:
-    return plain(tensor._numpy() if hasattr(tensor, "_numpy") else tensor)
 
 
 def _compiles() -> bool:

@@ -13,12 +13,17 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tup
 import numpy as np
 
 from samestep.recording import digests
+from samestep.recording.environment import environment
 
 ROWS = 256
 """Rows in a block, at most."""
 SECONDS = 1.0
 """So old does a block grow, at most, before it is handed on."""
 PARAMETER, GRADIENT, UPDATE, BUFFER, GENERATOR = "parameter", "gradient", "update", "buffer", "generator"
+
+
+LOG = "log"
+"""The source of rows that were logged with a step of their own."""
 
 
 class Entry(NamedTuple):
@@ -70,7 +75,17 @@ class Recorder:
         self._generators: Tuple[Generator, ...] = ()
         self._complete: Dict[str, Tuple[Tuple[Entry, ...], Tuple[Entry, ...]]] = {}
         self.broken = ""
-        self.end: Callable[[int], None] = lambda status: self.flush()
+        self.watches: Dict[str, Any] = {}
+        """What a framework's hooks keep from one of its modules to the next."""
+
+    def begin(self) -> None:
+        """Say what the process runs on, before anything else."""
+        self._tell({"environment": environment(), "digest": self.digest_name})
+
+    def end(self, status: int) -> None:
+        """Hand on all rows, and say what the process runs on now and with which exit status it ends."""
+        self.flush()
+        self._tell({"environment": environment(), "ended": status})
 
     def watch_generators(self, generators: Sequence[Generator]) -> None:
         """From now on rows have the states of these random generators too."""
@@ -123,7 +138,7 @@ class Recorder:
         if not self.idle:
             with self._lock:
                 step = int(scalars.pop("step"))
-                table = self._table("log", (), tuple(scalars), self.digest_name)
+                table = self._table(LOG, (), tuple(scalars), self.digest_name)
                 table.add(step, (), [float(value) for value in scalars.values()], digests.ABSENT)
                 if table.full():
                     self._hand_on(table)
@@ -140,8 +155,7 @@ class Recorder:
                 for table in self._tables.values():
                     self._hand_on(table)
 
-    def tell(self, message: Dict[str, Any]) -> None:
-        """Hand on anything else."""
+    def _tell(self, message: Dict[str, Any]) -> None:
         if not self.idle:
             with self._lock:
                 self._guarded(message)
@@ -163,26 +177,24 @@ class Recorder:
             return table
         if table is not None:
             self._hand_on(table)
-        table = self._tables[source] = _Table(entries, scalars, digest)
-        listed = [[e.kind, e.name, e.dtype, list(e.shape)] for e in entries]
-        head = {"source": source, "entries": listed, "scalars": list(scalars), "digest": digest}
+        table = self._tables[source] = _Table(source, entries, scalars, digest)
+        head = {"source": source, "entries": entries, "scalars": scalars, "digest": digest}
         self._guarded({"segment": head})
         return table
 
     def _hand_on(self, table: _Table) -> None:
         rows = table.take()
         if rows:
-            source = next(source for source, known in self._tables.items() if known is table)
-            self._guarded({"rows": rows, "source": source})
+            self._guarded({"rows": rows, "source": table.source})
 
     def _sample(self, entries: Tuple[Entry, ...], arrays: Arrays) -> None:
-        whole = {
-            "{}/{}".format(entry.kind, entry.name): array.whole() if isinstance(array, Digested) else array
-            for entry, array in zip(entries, arrays)
-            if array is not None and entry.kind != GENERATOR
-        }
-        dtypes = {"{}/{}".format(entry.kind, entry.name): entry.dtype for entry in entries}
-        self._guarded({"tensors": whole, "dtypes": {name: dtypes[name] for name in whole}, "step": self.step})
+        whole, dtypes = {}, {}
+        for entry, array in zip(entries, arrays):
+            if array is not None:
+                name = "{}/{}".format(entry.kind, entry.name)
+                whole[name] = array.whole() if isinstance(array, Digested) else array
+                dtypes[name] = entry.dtype
+        self._guarded({"tensors": whole, "dtypes": dtypes, "step": self.step})
 
     def _guarded(self, message: Dict[str, Any]) -> None:
         try:
@@ -194,8 +206,8 @@ class Recorder:
 class _Table:
     """Rows of the same tensors and scalars that wait to be handed on."""
 
-    def __init__(self, entries: Tuple[Entry, ...], scalars: Tuple[str, ...], digest: str) -> None:
-        self.entries, self.scalars, self.digest = entries, scalars, digest
+    def __init__(self, source: str, entries: Tuple[Entry, ...], scalars: Tuple[str, ...], digest: str) -> None:
+        self.source, self.entries, self.scalars, self.digest = source, entries, scalars, digest
         self._digest = digests.DIGESTS[digest]
         self._norms_of = [_norm_of(entry) for entry in entries]
         self._clear()
@@ -215,7 +227,10 @@ class _Table:
     def add(self, step: int, arrays: Arrays, values: Any, batch: bytes) -> None:
         self._digests += [self._digest_of(array) for array in arrays]
         with np.errstate(over="ignore", invalid="ignore"):
-            self._norms += [norm(array) for norm, array in zip(self._norms_of, arrays)]
+            self._norms += [
+                array.norm if isinstance(array, Digested) else norm(array)
+                for norm, array in zip(self._norms_of, arrays)
+            ]
         self._values += values
         self._batches.append(batch)
         self._times.append(time.time())
@@ -248,11 +263,6 @@ class _Table:
 
 def _norm_of(entry: Entry) -> Callable[[Any], float]:
     """The function that takes the Euclidean norm of such an array, NaN of what has none."""
-    of_array = _norm_of_array(entry)
-    return lambda array: array.norm if isinstance(array, Digested) else of_array(array)
-
-
-def _norm_of_array(entry: Entry) -> Callable[[Any], float]:
     if entry.kind == GENERATOR or entry.dtype in ("bool", "string") or "complex" in entry.dtype:
         return _no_norm
     return _norm if entry.dtype in ("float32", "float64") else _norm_of_others

@@ -15,16 +15,12 @@ import sys
 import types
 from typing import Any
 
-NO_NUMPY = 96
-"""The exit status of an interpreter without NumPy."""
-
 
 def main() -> None:
     """Hook what the script may import, run it, and hand on the last rows however it ends."""
-    if importlib.util.find_spec("numpy") is None:
-        sys.exit(NO_NUMPY)
     line, options, script = int(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
     _make_samestep_importable()
+    _need_numpy()
     recorder = _recorder(line, options)
     sys.argv[:] = sys.argv[3:]
     sys.path[0] = os.path.dirname(os.path.realpath(script))
@@ -45,9 +41,15 @@ def _make_samestep_importable() -> None:
     spec.loader.exec_module(module)
 
 
+def _need_numpy() -> None:
+    from samestep.worker.child import NO_NUMPY
+
+    if importlib.util.find_spec("numpy") is None:
+        sys.exit(NO_NUMPY)
+
+
 def _recorder(line: int, options: Any) -> Any:
     from samestep.frameworks import _recording
-    from samestep.recording.environment import environment
     from samestep.recording.recorder import Recorder
     from samestep.worker import messages
 
@@ -55,17 +57,12 @@ def _recorder(line: int, options: Any) -> Any:
     recorder = Recorder(lambda message: messages.write(stream, message), **options)
     leave = os._exit
 
-    def end(status: int) -> None:
-        recorder.flush()
-        recorder.tell({"environment": environment(), "ended": status})
-
     def exit_at_once(status: int) -> None:
-        end(status)
+        recorder.end(status)
         leave(status)
 
     os._exit = exit_at_once  # type: ignore[assignment]
-    recorder.end = end
-    recorder.tell({"environment": environment(), "digest": recorder.digest_name})
+    recorder.begin()
     _recording.hook(recorder)
     return recorder
 

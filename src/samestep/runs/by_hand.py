@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from samestep.recording.environment import environment
 from samestep.recording.generators import generators
 from samestep.recording.recorder import Recorder
 from samestep.runs.writing import RunWriter
@@ -33,7 +32,7 @@ class Recording:
         self._writer = RunWriter(folder, command=sys.argv, script=sys.argv[0])
         self._recorder = Recorder(self._writer.take, digest, every, on_error)
         self._recorder.watch_generators(generators())
-        self._recorder.tell({"environment": environment(), "digest": self._recorder.digest_name})
+        self._recorder.begin()
 
     def __enter__(self) -> Recording:
         return self
@@ -70,8 +69,7 @@ class Recording:
         """Write what is left; the run is complete unless exit_status says otherwise."""
         if "jax" in sys.modules:
             sys.modules["jax"].effects_barrier()
-        self._recorder.flush()
-        self._recorder.tell({"environment": environment(), "ended": exit_status})
+        self._recorder.end(exit_status)
         self._writer.close(exit_status, self._recorder.broken)
 
 

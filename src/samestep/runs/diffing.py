@@ -15,12 +15,13 @@ import numpy as np
 
 from samestep.errors import UsageError
 from samestep.matching.sources import pairs_from
+from samestep.recording.recorder import LOG
 from samestep.results import DiffResult, RunDifference, RunSide, Verdict
 from samestep.runs.environments import differences, versions
 from samestep.runs.format import Segment
 from samestep.runs.growth import growth, looks_like
 from samestep.runs.pairing import SCALARS, Item, Pairing, Rows, Span, equal, paired, spans, unequal
-from samestep.runs.reading import LOG, Block, Run
+from samestep.runs.reading import Block, Run
 
 MOST_NAMED = 20
 """Names that are listed of what differs at the first step."""

@@ -11,27 +11,18 @@ from typing import Any
 import pyarrow as pa
 import xxhash
 
+from samestep.recording.digests import SIZE
+from samestep.recording.recorder import Entry
+
 FORMAT = "samestep/run/1"
 MANIFEST = "manifest.json"
 TENSORS = "tensors"
 SAMPLE_SUMS = "tensors.sums"
-SIZE = 16
-"""Bytes of a digest."""
 HEAD = b"samestep"
 """The key of a segment's head in the metadata of its Arrow schema."""
 SCALAR = "scalar."
 """Beginning of the name of a scalar's column."""
 STATUSES = ("running", "complete", "failed", "incomplete")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One of the tensors of which each row has a digest and a norm."""
-
-    kind: str
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -51,8 +42,7 @@ class Segment:
 
     def head(self) -> str:
         """The segment as JSON, which from_head reads."""
-        entries = [[entry.kind, entry.name, entry.dtype, list(entry.shape)] for entry in self.entries]
-        head = {"source": self.source, "entries": entries, "scalars": list(self.scalars), "digest": self.digest}
+        head = {"source": self.source, "entries": self.entries, "scalars": self.scalars, "digest": self.digest}
         return json.dumps(head)
 
     def schema(self) -> pa.Schema:

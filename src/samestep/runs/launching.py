@@ -17,9 +17,9 @@ from typing import Any, BinaryIO
 
 from samestep.errors import DataError, UsageError
 from samestep.recording import digests
-from samestep.recording.script import NO_NUMPY
 from samestep.runs.writing import RunWriter
 from samestep.worker import messages
+from samestep.worker.child import NO_NUMPY
 
 SCRIPT = Path(__file__).parents[1] / "recording" / "script.py"
 WAITING = 64

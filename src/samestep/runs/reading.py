@@ -20,12 +20,11 @@ import pyarrow as pa
 from safetensors import deserialize
 
 from samestep.errors import DataError, UsageError
+from samestep.recording.recorder import LOG
 from samestep.runs import format as form
 from samestep.runs.format import Segment, Sum
 from samestep.runs.writing import END_OF_STREAM
 
-LOG = "log"
-"""The source of what the user's own calls logged with a step of their own."""
 SMALL = 256
 """Blocks are put together up to as many rows: each costs time of its own."""
 _DTYPES = {
