@@ -8,6 +8,7 @@ import importlib
 
 __version__ = "0.1.0"
 __all__ = [
+    "CheckResult",
     "DataError",
     "DiffResult",
     "FrameworkMissing",
@@ -19,6 +20,7 @@ __all__ = [
     "SamestepError",
     "UsageError",
     "WorkerError",
+    "check",
     "diff",
     "match",
     "match_each",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CheckResult": "samestep.results",
     "DataError": "samestep.errors",
     "DiffResult": "samestep.results",
     "FrameworkMissing": "samestep.errors",
@@ -37,6 +40,7 @@ _HOMES = {
     "SamestepError": "samestep.errors",
     "UsageError": "samestep.errors",
     "WorkerError": "samestep.errors",
+    "check": "samestep.checking.check",
     "diff": "samestep.runs.diffing",
     "match": "samestep.matching.match",
     "match_each": "samestep.matching.match",

@@ -18,7 +18,7 @@ from samestep.frameworks import FRAMEWORKS
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from samestep.results import DiffResult, MatchResult, MatchTable
+    from samestep.results import CheckResult, DiffResult, MatchResult, MatchTable
 
 IN = ", ".join(framework.name for framework in FRAMEWORKS)
 
@@ -158,6 +158,32 @@ def match(
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
+def check(
+    script: Annotated[str, typer.Argument(help="The script.")],
+    arguments: Annotated[list[str] | None, typer.Argument(help="The script's own arguments.")] = None,
+    runs: Annotated[int, typer.Option(help="Runs of the script as it is.")] = 3,
+    python: Annotated[str | None, typer.Option(metavar="PATH", help="The interpreter that runs the script.")] = None,
+    budget: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Give the best answer after this time.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as JSON.")] = None,
+) -> None:
+    """Does a script give the same result twice, and what is to blame if not?
+
+    Everything after SCRIPT is the script's own. Exit status: 0 reproducible, 1 not reproducible, 2 bad input, 3 undecided.
+    """
+    from samestep.checking import check as checking
+    from samestep.report import checks, text
+
+    if json is not None:
+        _check_writable(json)
+    options: dict[str, Any] = {"runs": runs, "python": python, "budget": budget, "stdin": checking.standard_input()}
+    with text.progress() as show:
+        result = checking.check(script, arguments or (), **options, progress=show)
+    _finish(result, checks.check_report(result), json)
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
 def record(
     script: Annotated[str, typer.Argument(help="The script that trains.")],
     arguments: Annotated[list[str] | None, typer.Argument(help="The script's own arguments.")] = None,
@@ -229,7 +255,9 @@ def show(run: Annotated[Path, typer.Argument(help="The folder of a recorded run.
         text.show(runs.run_report(Run.open(run)))
 
 
-def _finish(result: MatchResult | MatchTable | DiffResult, report: RenderableType, json: Path | None) -> NoReturn:
+def _finish(
+    result: CheckResult | MatchResult | MatchTable | DiffResult, report: RenderableType, json: Path | None
+) -> NoReturn:
     """Show the report, write the JSON, and exit with the result's status."""
     from samestep.report import text
 

@@ -16,6 +16,7 @@ Verdict = Literal["identical", "rounding", "different", "undecided"]
 MATCH_SCHEMA = "samestep/match/1"
 TABLE_SCHEMA = "samestep/match-table/1"
 DIFF_SCHEMA = "samestep/diff/1"
+CHECK_SCHEMA = "samestep/check/1"
 SAME: tuple[Verdict, ...] = ("identical", "rounding")
 """Verdicts that say that two sides are the same, apart from rounding."""
 SEVERITY: dict[Verdict, int] = {"identical": 0, "rounding": 1, "undecided": 2, "different": 3}
@@ -273,6 +274,111 @@ class DiffResult:
                 "environment": tuple(Setting(**setting) for setting in fields["environment"]),
                 "first_difference": first and RunDifference(**_sides_read(first)),
                 "growth": tuple(Growth(**{name: _value(item) for name, item in g.items()}) for g in fields["growth"]),
+            }
+        )
+
+
+CheckVerdict = Literal["reproducible", "not reproducible", "undecided"]
+
+
+@dataclass(frozen=True)
+class CheckDifference:
+    """The first place where two runs of a script differ.
+
+    what: kind of a tensor or scalar of training, exit status, printed line, file; step: of training, else None. site, source: the
+    first that was to blame, FILE:LINE and name, empty where none is known. left, right: what the runs have there.
+    """
+
+    what: str
+    name: str
+    step: int | None
+    site: str
+    source: str
+    left: Any
+    right: Any
+
+
+@dataclass(frozen=True)
+class CheckCause:
+    """A source of the difference, at FILE:LINE where that is known; confirmed: an intervention proved it.
+
+    share: of the variation of the final metric, None where it could not be told. fix: the edit that takes it away.
+    """
+
+    source: str
+    site: str
+    confirmed: bool
+    share: float | None
+    fix: str
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The final metric of each run."""
+
+    name: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Mended:
+    """Runs with all edits in place, and whether they were equal. pinned: sources without an edit, held as they were."""
+
+    runs: int
+    equal: bool
+    pinned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The answer of `samestep check`.
+
+    interventions: further runs that were made. compared: what there was to compare, in words. missed: the share of runs in
+    which a difference shows that this many equal runs would miss in one case of twenty. remains: what is left unexplained.
+    """
+
+    verdict: CheckVerdict
+    runs: int
+    script: str = ""
+    arguments: tuple[str, ...] = ()
+    interventions: int = 0
+    compared: str = ""
+    first_difference: CheckDifference | None = None
+    causes: tuple[CheckCause, ...] = ()
+    mended: Mended | None = None
+    remains: str = ""
+    metric: Metric | None = None
+    exit_statuses: tuple[int, ...] = ()
+    missed: float = 1.0
+    note: str = ""
+    schema: str = field(default=CHECK_SCHEMA)
+
+    @property
+    def exit_status(self) -> int:
+        """0 reproducible, 1 not reproducible, 3 undecided."""
+        return {"reproducible": 0, "not reproducible": 1, "undecided": 3}[self.verdict]
+
+    def to_json(self) -> str:
+        """The contract's JSON, which knows no infinity or NaN: they are written as "inf", "-inf" and "nan"."""
+        fields = asdict(self)
+        ordered = {"schema": fields.pop("schema"), **fields}
+        return json.dumps(_plain(ordered), indent=2, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> CheckResult:
+        """Read what to_json wrote; raises ValueError for another schema."""
+        fields = json.loads(text)
+        if fields.get("schema") != CHECK_SCHEMA:
+            raise ValueError(f"expected a result with schema {CHECK_SCHEMA!r}, this one has {fields.get('schema')!r}")
+        first, metric, mended = fields["first_difference"], fields["metric"], fields["mended"]
+        return cls(
+            **{
+                **fields,
+                **{name: tuple(fields[name]) for name in ("arguments", "exit_statuses")},
+                "first_difference": first and CheckDifference(**_sides_read(first)),
+                "causes": tuple(CheckCause(**cause) for cause in fields["causes"]),
+                "metric": metric and Metric(metric["name"], tuple(float(value) for value in metric["values"])),
+                "mended": mended and Mended(mended["runs"], mended["equal"], tuple(mended["pinned"])),
             }
         )
 

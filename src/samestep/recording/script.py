@@ -21,10 +21,13 @@ def main() -> None:
     line, options, script = int(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
     _make_samestep_importable()
     _need_numpy()
+    watch = options.pop("watch", None)
     recorder = _recorder(line, options)
     sys.argv[:] = sys.argv[3:]
     sys.path[0] = os.path.dirname(os.path.realpath(script))
-    _run(script, recorder)
+    if watch is not None:
+        _watch(script, watch, recorder)
+    _run(script, recorder, (watch or {}).get("edits", {}))
 
 
 def _make_samestep_importable() -> None:
@@ -67,7 +70,20 @@ def _recorder(line: int, options: Any) -> Any:
     return recorder
 
 
-def _run(script: str, recorder: Any) -> None:
+def _watch(script: str, options: Any, recorder: Any) -> None:
+    """Watch what may differ from run to run as well, for samestep check."""
+    from samestep.watching.install import install
+
+    finish, end = install(script, options, lambda: recorder.step), recorder.end
+
+    def end_of_both(status: int) -> None:
+        finish()
+        end(status)
+
+    recorder.end = end_of_both
+
+
+def _run(script: str, recorder: Any, edits: Any) -> None:
     main_module = types.ModuleType("__main__")
     main_module.__file__ = script
     main_module.__builtins__ = builtins  # type: ignore[attr-defined]
@@ -75,8 +91,7 @@ def _run(script: str, recorder: Any) -> None:
     state = {"status": 0}
     atexit.register(lambda: recorder.end(state["status"]))  # what the script itself registers comes before it
     try:
-        with open(script, "rb") as file:
-            code = compile(file.read(), script, "exec", dont_inherit=True)
+        code = compile(edits.get(os.path.realpath(script)) or _read(script), script, "exec", dont_inherit=True)
         exec(code, main_module.__dict__)
     except SystemExit as error:
         state["status"] = error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -87,6 +102,11 @@ def _run(script: str, recorder: Any) -> None:
         error = error.with_traceback(trace.tb_next if trace is not None else None)  # without this function's frame
         sys.excepthook(type(error), error, error.__traceback__)
         sys.exit(state["status"])
+
+
+def _read(script: str) -> bytes:
+    with open(script, "rb") as file:
+        return file.read()
 
 
 if __name__ == "__main__":

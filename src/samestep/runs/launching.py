@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,16 +61,48 @@ def record(
     if python is None:
         digests.named(digest)
     place = Path(folder) if folder else _next_free(Path("runs"), Path(script).stem)
+    options = {"digest": digest, "every": every, "on_error": on_error}
+    return run(place, [python or sys.executable], script, arguments, options)
+
+
+def run(
+    place: Path,
+    interpreter: Sequence[str],
+    script: str,
+    arguments: Sequence[str],
+    options: dict[str, Any],
+    *,
+    seconds: float | None = None,
+    **how: Any,
+) -> Recorded:
+    """Run a script and record its training, without a look at the arguments.
+
+    place: the run's folder. interpreter: its command. options: of `recording/script.py`. seconds: after which it is ended, with
+    all that it started. how: further arguments of `subprocess.Popen`; with start_new_session=True signals are not handed on.
+    """
     writer = RunWriter(place, command=[script, *arguments], script=script)
     try:
-        process, stream = _start(python or sys.executable, script, arguments, digest, every, on_error)
+        process, stream = _start(interpreter, script, arguments, options, how)
     except UsageError as error:
         writer.close(None, str(error))
         raise
-    with _signals_are_the_scripts(process):
-        trouble = _write_all(writer, process, stream, on_error == "stop")
+    alone = how.get("start_new_session", False)
+    with contextlib.nullcontext() if alone else _signals_are_the_scripts(process), _ended_with_us(process, alone):
+        trouble = _write_all(writer, process, stream, options["on_error"] == "stop", seconds)
         status = process.wait()
     return _finish(writer, status, trouble)
+
+
+@contextmanager
+def _ended_with_us(process: subprocess.Popen[bytes], alone: bool) -> Iterator[None]:
+    """A script in a session of its own is ended, with what it left running, when it is waited for no longer."""
+    try:
+        yield
+    finally:
+        if alone:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _check(script: str, on_error: str, every: int) -> None:
@@ -91,15 +125,15 @@ def _next_free(parent: Path, name: str) -> Path:
 
 
 def _start(
-    python: str, script: str, arguments: Sequence[str], digest: str, every: int, on_error: str
+    interpreter: Sequence[str], script: str, arguments: Sequence[str], options: dict[str, Any], how: dict[str, Any]
 ) -> tuple[subprocess.Popen[bytes], BinaryIO]:
     ours, theirs = os.pipe()
-    options = json.dumps({"digest": digest, "every": every, "on_error": on_error})
+    command = [*interpreter, str(SCRIPT), str(theirs), json.dumps(options), script, *arguments]
     try:
-        process = subprocess.Popen([python, str(SCRIPT), str(theirs), options, script, *arguments], pass_fds=[theirs])
+        process = subprocess.Popen(command, pass_fds=[theirs], **how)
     except OSError as error:
         os.close(ours)
-        raise UsageError(f"cannot start the interpreter {python}: {error.strerror}.") from error
+        raise UsageError(f"cannot start the interpreter {interpreter[-1]}: {error.strerror}.") from error
     finally:
         os.close(theirs)
     return process, os.fdopen(ours, "rb", buffering=1 << 16)
@@ -124,12 +158,14 @@ def _signals_are_the_scripts(process: subprocess.Popen[bytes]) -> Iterator[None]
             signal.signal(number, handler)
 
 
-def _write_all(writer: RunWriter, process: subprocess.Popen[bytes], stream: BinaryIO, stop: bool) -> str:
+def _write_all(
+    writer: RunWriter, process: subprocess.Popen[bytes], stream: BinaryIO, stop: bool, seconds: float | None
+) -> str:
     """Write what arrives until the script says that it has ended, or is dead; what went wrong, if anything."""
     waiting: queue.Queue[Any] = queue.Queue(WAITING)
     threading.Thread(target=_listen, args=(stream, waiting), daemon=True).start()
     trouble = ""
-    for message in _arriving(waiting, process):
+    for message in _arriving(waiting, process, None if seconds is None else time.monotonic() + seconds):
         if isinstance(message, str):
             return trouble or message
         trouble = trouble or _written(writer, message)
@@ -150,10 +186,12 @@ def _listen(stream: BinaryIO, waiting: queue.Queue[Any]) -> None:
         waiting.put(f"the line from the script was garbled: {error}")
 
 
-def _arriving(waiting: queue.Queue[Any], process: subprocess.Popen[bytes]) -> Iterator[Any]:
+def _arriving(waiting: queue.Queue[Any], process: subprocess.Popen[bytes], until: float | None) -> Iterator[Any]:
     """Messages until the line is closed, which a process that the script forked may hold open longer than it lives."""
     while True:
         over = process.poll() is not None
+        if until is not None and time.monotonic() > until and not over:
+            process.kill()
         try:
             message = waiting.get(timeout=PATIENCE if over else 0.5)
         except queue.Empty:

@@ -1,0 +1,317 @@
+"""Does a script repeat, and what is to blame if not: runs, suspects, interventions, mended runs, the answer."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from samestep.checking import functions, outcomes, printed, suspects
+from samestep.checking.disk import Disk
+from samestep.checking.interventions import Laboratory, OutOfTime, Proved, played, prove, restores
+from samestep.checking.mends import Mend, mend
+from samestep.checking.outcomes import Found, first_difference
+from samestep.checking.suspects import DISK, HASH, Suspect
+from samestep.checking.trials import ONE_THREAD, Launch, Setup, Trial, environment
+from samestep.errors import ProgramError, UsageError
+from samestep.results import CheckCause, CheckDifference, CheckResult, Mended, Metric
+from samestep.watching.tasks import TASKS, THREADS
+
+RUNS = 3
+"""Runs of the script, unless more are asked for."""
+EXPECTED = 8
+"""Further runs that the progress bar counts with."""
+MOST_QUOTED = 2000
+"""Characters of what a script says that an error quotes."""
+Progress = Callable[[str, float], None]
+
+
+def check(
+    script: str | Callable[[], Any],
+    arguments: Sequence[str] = (),
+    *,
+    runs: int = RUNS,
+    python: str | None = None,
+    budget: float | None = None,
+    stdin: bytes | None = None,
+    progress: Progress = lambda doing, fraction: None,
+) -> CheckResult:
+    """Run a script several times in fresh processes, find the first difference, and prove its causes.
+
+    script: its path, or a function without arguments that is defined at the top of a file. runs: at least 2. python: the
+    interpreter, by default this one. budget: seconds, after which the best answer so far is given. stdin: what the script reads
+    from standard input. Raises UsageError for bad input, ProgramError where the script fails in every run.
+    """
+    _check_arguments(script, runs, budget)
+    with tempfile.TemporaryDirectory(prefix="samestep-", ignore_cleanup_errors=True) as folder:
+        path = functions.script_for(script, Path(folder)) if callable(script) else Path(script)
+        launch = Launch(str(path), tuple(arguments), python or sys.executable, stdin or b"", environment())
+        bench = _Bench(launch, Path(folder), None if budget is None else time.monotonic() + budget, runs, progress)
+        try:
+            return _answer(bench, runs, budget)
+        finally:
+            bench.disk.close()
+
+
+def _check_arguments(script: Any, runs: int, budget: float | None) -> None:
+    if not callable(script) and not Path(script).is_file():
+        what = "is a folder" if Path(script).is_dir() else "does not exist"
+        raise UsageError(f"{script} {what}. Name the script: samestep check train.py")
+    if runs < 2:
+        raise UsageError(f"--runs is 2 or more, not {runs}: one run has nothing to be compared with.")
+    if budget is not None and not budget > 0:
+        raise UsageError(f"--budget is a number of seconds above 0, not {budget}.")
+
+
+class _Bench:
+    """Makes trials of one script, and counts them."""
+
+    def __init__(self, launch: Launch, folder: Path, until: float | None, runs: int, progress: Progress) -> None:
+        self.launch, self.folder, self.until, self.progress = launch, folder, until, progress
+        self.total, self.numbers, self.made = runs + EXPECTED, count(1), 0
+        self.disk = Disk(folder / "disk", [Path(launch.script).resolve().parent, Path.cwd()])
+        self.free_hash = launch.environment.get("PYTHONHASHSEED", "random") in ("", "random")
+        self.in_order = True
+
+    def trial(self, setup: Setup, restore: bool = False, doing: str = "intervening") -> Trial:
+        """Run the script once. Raises OutOfTime where the budget does not allow it, or ended it."""
+        left = None if self.until is None else self.until - time.monotonic()
+        if left is not None and left <= 0:
+            raise OutOfTime
+        if restore:
+            self.disk.restore()
+        if setup.hash_seed is None and self.free_hash:  # as Python would choose one itself, but known
+            setup = replace(setup, hash_seed=str(int.from_bytes(os.urandom(4), "big")))
+        number = next(self.numbers)
+        self.progress(f"{doing}, run {number}", min(number / self.total, 0.95))
+        trial = self.launch.trial(self.folder / f"trial-{number}", setup, left)
+        if trial.late:
+            raise OutOfTime
+        outcomes.digest_files(trial)
+        self.disk.learn(trial)
+        self.made += 1
+        return trial
+
+    def differ(self, left: Trial, right: Trial) -> Found | None:
+        """The first difference of two trials; the order of printed lines counts where one thread alone prints."""
+        return first_difference(left, right, in_order=self.in_order)
+
+
+def _answer(bench: _Bench, runs: int, budget: float | None) -> CheckResult:
+    trials, cut = _baseline(bench, runs)
+    if len(trials) < 2:
+        return _undecided(bench, trials, f"{len(trials)} of {runs} runs were done in {budget:g} seconds")
+    _refuse_failures(bench, trials)
+    bench.in_order = not any(event.source in (TASKS, THREADS) for trial in trials for event in trial.events)
+    differing = [trial for trial in trials[1:] if bench.differ(trials[0], trial) is not None]
+    if not differing:
+        return _repeats(bench, trials, cut)
+    rate = len(differing) / (len(trials) - 1)
+    lab = Laboratory(bench.trial, bench.differ, rate)
+    first = min((bench.differ(trials[0], trial) for trial in differing), key=lambda found: found.place)  # type: ignore[union-attr,type-var,return-value,arg-type]
+    proved, mends, mended = _explain(bench, lab, trials, differing[0], first, runs)
+    return _differs(bench, trials, first, proved, mends, mended, cut or proved.cut)
+
+
+def _baseline(bench: _Bench, runs: int) -> tuple[list[Trial], bool]:
+    """Runs as the user makes them, one after another, and whether the time was up."""
+    trials: list[Trial] = []
+    try:
+        for _ in range(runs):
+            trials.append(bench.trial(Setup(), doing="running as it is"))
+    except OutOfTime:
+        return trials, True
+    return trials, False
+
+
+def _refuse_failures(bench: _Bench, trials: list[Trial]) -> None:
+    """A script that fails with the same exception in every run is not one that repeats."""
+    if all(trial.exit_status and "Traceback (most recent call last)" in trial.said for trial in trials):
+        hint = ""
+        if "EOFError" in trials[0].said:
+            hint = " It reads standard input: give it there, as in samestep check train.py < answers.txt."
+        said = trials[0].said.strip()[-MOST_QUOTED:]
+        raise ProgramError(f"{bench.launch.script} fails in every run.{hint} The first one said:\n{said}")
+    if all(trial.exit_status and "SyntaxError" in trial.said for trial in trials):
+        raise ProgramError(f"{bench.launch.script} cannot be run:\n{trials[0].said.strip()[-MOST_QUOTED:]}")
+
+
+Mends = list[tuple[Suspect, Mend]]
+
+
+def _explain(
+    bench: _Bench, lab: Laboratory, trials: list[Trial], other: Trial, first: Found, runs: int
+) -> tuple[Proved, Mends, Mended | None]:
+    """Prove causes; where mended runs still differ, once more with all that can be pinned from the start."""
+    switches = suspects.of_switches(trials)
+    rounds = _rounds(bench, trials[0], other)
+    proved = prove(lab, trials[0], other, rounds, switches)
+    mends, mended = _mended(bench, trials, proved, runs)
+    if mended is not None and not mended.equal and not proved.cut:
+        again = prove(lab, trials[0], other, [[one for some in rounds for one in some]], switches)
+        proved.causes += [cause for cause in again.causes if cause not in proved.causes]
+        proved.effects |= again.effects
+        proved.remains = again.remains
+        mends, mended = _mended(bench, trials, proved, runs)
+    return proved, mends, mended
+
+
+def _rounds(bench: _Bench, left: Trial, right: Trial) -> list[list[Suspect]]:
+    """Values that were seen to differ; then what leaves no trace; then the numbers that generators were seeded with."""
+    unseen = [Suspect(HASH)] if bench.free_hash else []
+    disk = [Suspect(DISK, _reader(right, bench.disk.left))] if bench.disk.left else []
+    return [suspects.of_values(left, right), disk + unseen, suspects.of_seeds(left, right)]
+
+
+def _reader(trial: Trial, paths: tuple[Path, ...]) -> str:
+    """The first file that it read and a run before it had left."""
+    names = {str(path) for path in paths}
+    return next((event.source for event in trial.events if event.kind == "read" and event.source in names), "")
+
+
+def _mended(bench: _Bench, trials: list[Trial], proved: Proved, runs: int) -> tuple[Mends, Mended | None]:
+    """Run the script with all edits in place; what has no edit is pinned."""
+    if not proved.causes:
+        return [], None
+    script, texts = bench.launch.script, {}  # type: ignore[var-annotated]
+    files = ", ".join(str(path) for path in bench.disk.left[:3])
+    mends = [(cause, mend(cause, _value(trials[0], cause), script, texts, files)) for cause in _in_file(proved.causes)]
+    pinned = [cause for cause, one in mends if not one.applies]
+    setup = replace(
+        played(Setup(), [cause for cause in pinned if cause.keys], trials[0]),
+        edits=texts,
+        hash_seed="0" if any(cause.source == HASH for cause in proved.causes) else None,
+        switches=frozenset(cause.switch for cause, one in mends if not one.applies or cause.switch == ONE_THREAD)
+        - {""},
+    )
+    try:
+        done = [bench.trial(setup, restores(proved.causes), "running it mended") for _ in range(runs)]
+    except OutOfTime:
+        proved.cut = True
+        return mends, None
+    failed = next((trial for trial in done if trial.exit_status != trials[0].exit_status), None)
+    equal = failed is None and all(bench.differ(done[0], trial) is None for trial in done[1:])
+    by_hand = tuple(cause.source for cause in pinned if cause.source != DISK)
+    return mends, Mended(runs, equal, by_hand)
+
+
+def _in_file(causes: list[Suspect]) -> list[Suspect]:
+    """What is put first comes last, so that lines keep their numbers for the others."""
+    return sorted(causes, key=lambda cause: cause.source in ("random", "numpy.random", "torch", "tensorflow.random"))
+
+
+def _value(trial: Trial, cause: Suspect) -> Any:
+    values = trial.seeds if cause.seed else trial.values
+    return next((values[p][key][0] for p, key in cause.keys if values.get(p, {}).get(key)), None)
+
+
+def _repeats(bench: _Bench, trials: list[Trial], cut: bool) -> CheckResult:
+    if not any(outcomes.anything(trial) for trial in trials):
+        note = "nothing was seen that could be compared: no training, nothing printed, no file that is known"
+        return _undecided(bench, trials, note)
+    return _result(bench, trials, "reproducible", note="the time was up before all runs were done" if cut else "")
+
+
+def _undecided(bench: _Bench, trials: list[Trial], note: str) -> CheckResult:
+    return _result(bench, trials, "undecided", note=note)
+
+
+def _differs(
+    bench: _Bench,
+    trials: list[Trial],
+    first: Found,
+    proved: Proved,
+    mends: Mends,
+    mended: Mended | None,
+    cut: bool,
+) -> CheckResult:
+    lead = _lead(trials, proved, bench)
+    remains = proved.remains or ("" if mended is None or mended.equal else "with all edits in place runs still differ")
+    return _result(
+        bench,
+        trials,
+        "not reproducible" if proved.causes else "undecided",
+        first_difference=CheckDifference(
+            first.what,
+            first.name,
+            first.step,
+            lead.site if lead else "",
+            lead.source if lead else "",
+            first.left,
+            first.right,
+        ),
+        causes=_causes(proved, mends),
+        mended=mended,
+        remains=remains,
+        note="the time was up before all interventions were done" if cut else "",
+    )
+
+
+def _lead(trials: list[Trial], proved: Proved, bench: _Bench) -> Suspect | None:
+    """The first of the causes, else of what differed, in the order in which the script came to them."""
+    if proved.causes:
+        return proved.causes[0]
+    other = next((trial for trial in trials[1:] if bench.differ(trials[0], trial) is not None), trials[0])
+    return next(iter(suspects.of_values(trials[0], other)), None)
+
+
+def _causes(proved: Proved, mends: Mends) -> tuple[CheckCause, ...]:
+    total = sum(effect**2 for effect in proved.effects.values())
+    told = dict(mends)
+    found = []
+    for cause in proved.causes:
+        share = proved.effects.get(cause, 0.0) ** 2 / total if total > 0 else (1.0 if len(proved.causes) == 1 else None)
+        fix = told[cause].words if cause in told else ""
+        found.append(CheckCause(cause.source, cause.site, True, share, fix))
+    return tuple(found)
+
+
+def _result(bench: _Bench, trials: list[Trial], verdict: Any, **more: Any) -> CheckResult:
+    found = [value for value in map(outcomes.metric, trials) if value is not None]
+    metric = Metric(found[0][0], tuple(value for _, value in found)) if found else None
+    statuses = tuple(trial.exit_status for trial in trials)
+    return CheckResult(
+        verdict,
+        runs=len(trials),
+        script=bench.launch.script,
+        arguments=bench.launch.arguments,
+        interventions=bench.made - len(trials),
+        compared=_compared(trials),
+        exit_statuses=statuses,
+        metric=metric,
+        missed=_missed(len(trials)),
+        **more,
+    )
+
+
+def _compared(trials: list[Trial]) -> str:
+    """What there was to compare, in words."""
+    if not trials:
+        return ""
+    steps, lines = trials[0].run.steps, len(printed.lines(trials[0].printed))
+    told = [f"{steps:,} steps of training"] if steps else []
+    return ", ".join([*told, f"{lines:,} printed lines", "files written", "exit status"])
+
+
+def _missed(runs: int) -> float:
+    """The share of runs in which a difference shows that as many equal runs would miss in one case of twenty."""
+    return float(1 - 0.05 ** (1 / max(runs, 1)))
+
+
+def standard_input() -> bytes:
+    """What waits there: of a file all, of a pipe what somebody writes into it now; nothing of a terminal."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return b""
+    if stat.S_ISREG(mode) or (stat.S_ISFIFO(mode) and select.select([0], [], [], 0.1)[0]):
+        return sys.stdin.buffer.read()
+    return b""

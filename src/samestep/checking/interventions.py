@@ -1,0 +1,172 @@
+"""Which suspects are causes: each is proved by trials in which only it is as it was in another trial, or only it is not pinned.
+
+A value can be played: all suspects are given what the reference was given, but for one, which is given what the differing
+trial was. Then that one alone makes the difference, or it does not. What a switch pins has no value: with it set, trials repeat;
+with it not set, and all else pinned, they do not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from samestep.checking.outcomes import Found, metric
+from samestep.checking.suspects import DISK, HASH, Suspect
+from samestep.checking.trials import Setup, Trial
+
+SURE = 0.05
+"""The chance that is taken of missing, in repeated trials, a difference as frequent as the one seen."""
+MOST = 8
+"""Trials that are repeated to see whether they differ, at most."""
+
+
+class OutOfTime(Exception):  # noqa: N818 - what was found so far is the answer
+    """The budget is used up."""
+
+
+@dataclass
+class Proved:
+    """What interventions showed. effects: how far each cause alone moves the final metric. remains: a difference is left."""
+
+    causes: list[Suspect] = field(default_factory=list)
+    effects: dict[Suspect, float] = field(default_factory=dict)
+    remains: str = ""
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """How trials are made and compared. restore: whether the disk is put back first."""
+
+    run: Callable[[Setup, bool], Trial]
+    differ: Callable[[Trial, Trial], Found | None]
+    rate: float
+    """Share of trials that differed from the reference."""
+
+    @property
+    def repeats(self) -> int:
+        """As many trials as would show a difference of this rate, but for the chance SURE."""
+        if self.rate >= 1 - SURE:
+            return 2
+        return min(MOST, 1 + math.ceil(math.log(SURE) / math.log(1 - self.rate)))
+
+
+def played(setup: Setup, suspects: Iterable[Suspect], source: Trial) -> Setup:
+    """A setup in which these suspects are given what a trial was given."""
+    values = {process: dict(keys) for process, keys in setup.played.items()}
+    for suspect in suspects:
+        known = source.seeds if suspect.seed else source.values
+        for process, key in suspect.keys:
+            values.setdefault(process, {})[key] = known.get(process, {}).get(key, [])
+    hashed = any(suspect.source == HASH for suspect in suspects)
+    return replace(setup, played=values, hash_seed=source.setup.hash_seed if hashed else setup.hash_seed)
+
+
+def restores(suspects: Iterable[Suspect]) -> bool:
+    """Whether what is on disk is among these."""
+    return any(suspect.source == DISK for suspect in suspects)
+
+
+def prove(
+    lab: Laboratory, left: Trial, right: Trial, rounds: Sequence[Sequence[Suspect]], switches: Sequence[Suspect]
+) -> Proved:
+    """Find the causes of the difference of two trials.
+
+    rounds: suspects whose values can be played, a round being added to the one before where that did not explain it.
+    switches: suspects that have no value. What was proved before the time was up is kept.
+    """
+    proved = Proved()
+    try:
+        _prove(lab, left, right, rounds, switches, proved)
+    except OutOfTime:
+        proved.cut = True
+    return proved
+
+
+def _prove(lab: Laboratory, left: Trial, right: Trial, rounds: Any, switches: Any, proved: Proved) -> None:
+    pinned: list[Suspect] = []
+    explained, pin = False, left
+    for suspects in rounds:
+        if suspects:
+            pinned += suspects
+            pin = lab.run(played(Setup(), pinned, left), restores(pinned))
+            explained = lab.differ(left, pin) is None
+            if explained:
+                break
+    base = Setup()
+    reference = left
+    if not explained:
+        base, reference, found = _switched(lab, pinned, left, pin if pinned else right, switches)
+        proved.causes += found
+        if not found:
+            proved.remains = "it is there with every source pinned that is known"
+            base, reference = Setup(), left
+    _swap(lab, base, reference, (left, right), pinned, proved, explained)
+
+
+def _switched(
+    lab: Laboratory, pinned: list[Suspect], left: Trial, other: Trial, switches: Sequence[Suspect]
+) -> tuple[Setup, Trial, list[Suspect]]:
+    """Find the switches with which trials repeat: one alone, else all, and of them those that are needed."""
+    base = played(Setup(), pinned, left)
+
+    def repeats(chosen: Sequence[Suspect]) -> Trial | None:
+        setup = replace(base, switches=frozenset(suspect.switch for suspect in chosen))
+        first = lab.run(setup, restores(pinned))
+        rest = (lab.run(setup, restores(pinned)) for _ in range(lab.repeats - 1))
+        return first if all(lab.differ(first, trial) is None for trial in rest) else None
+
+    everything = repeats(switches)
+    if everything is None:
+        return base, left, []
+    needed = list(switches)
+    for suspect in switches:
+        alone = repeats([suspect])
+        if alone is not None:
+            return replace(base, switches=frozenset([suspect.switch])), alone, [suspect]
+    for suspect in switches:
+        fewer = [one for one in needed if one is not suspect]
+        if repeats(fewer) is not None:
+            needed = fewer
+    setup = replace(base, switches=frozenset(suspect.switch for suspect in needed))
+    return setup, everything, needed
+
+
+def _swap(
+    lab: Laboratory,
+    base: Setup,
+    reference: Trial,
+    trials: tuple[Trial, Trial],
+    pinned: list[Suspect],
+    proved: Proved,
+    explained: bool,
+) -> None:
+    """Give each suspect by itself what the other trial was given: those that lie near by themselves, the others together."""
+    left, right = trials
+
+    def differs(changed: list[Suspect]) -> bool:
+        setup = played(played(base, pinned, left), changed, right)
+        trial = lab.run(setup, restores(pinned) and not restores(changed))
+        found = lab.differ(reference, trial)
+        if found is not None and len(changed) == 1:
+            proved.effects[changed[0]] = _apart(reference, trial)
+        return found is not None
+
+    if explained and len(pinned) == 1:
+        proved.causes += pinned
+        proved.effects[pinned[0]] = _apart(left, right)
+        return
+    unlikely = [suspect for suspect in pinned if not suspect.likely]
+    for suspect in (suspect for suspect in pinned if suspect.likely):
+        if differs([suspect]):
+            proved.causes.append(suspect)
+    if unlikely and (len(unlikely) == 1 or differs(unlikely)):
+        proved.causes += [suspect for suspect in unlikely if differs([suspect])]
+
+
+def _apart(left: Trial, right: Trial) -> float:
+    """How far the final metrics are apart."""
+    ours, theirs = metric(left), metric(right)
+    return 0.0 if ours is None or theirs is None else abs(ours[1] - theirs[1])

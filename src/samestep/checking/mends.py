@@ -1,0 +1,217 @@
+"""The edit that takes a source away, in the user's file and line; and what to do where no line can be mended by rule."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from samestep.checking.suspects import DISK, HASH, Suspect
+from samestep.checking.trials import ONE_THREAD, THREADS
+
+AT_TOP = {
+    "random": "import random; random.seed(0)",
+    "numpy.random": "import numpy; numpy.random.seed(0)",
+    "scikit-learn random_state=None": "import numpy; numpy.random.seed(0)",
+    "torch": "import torch; torch.manual_seed(0)",
+    "tensorflow.random": "import tensorflow; tensorflow.random.set_seed(0)",
+}
+"""Lines that seed a generator that all share, to stand before anything else."""
+SEEDABLE = (
+    "default_rng",
+    "RandomState",
+    "SeedSequence",
+    "Random",
+    "PCG64DXSM",
+    "PCG64",
+    "MT19937",
+    "Philox",
+    "SFC64",
+    "seed",
+)
+"""What begins with the system's random bits where it is called without an argument, and takes a seed."""
+RENAMED = {
+    "from_non_deterministic_state": ("from_seed", "0"),
+    "imap_unordered": ("imap", None),
+    "empty": ("zeros", None),
+    "empty_like": ("zeros_like", None),
+}
+"""Functions whose place another takes; with which arguments, None for the same."""
+LISTINGS = ("listdir", "scandir", "glob", "iglob", "iterdir", "rglob")
+WORDS = {
+    HASH: "run it as PYTHONHASHSEED=0 python {script}; or sorted(…) wherever the order of a set counts, "
+    "and hashlib in the place of hash()",
+    "memory addresses": "use no id() or default hash() of objects for an order; give them a number of their own",
+    "thread timing": "collect what threads return in the order in which they were started, not in which they are done",
+    "completion order": "take results in the order in which the tasks were given: executor.map, pool.map",
+    "thread count": "run it as OMP_NUM_THREADS=1 python {script}",
+    "nondeterministic kernels": "tf.config.experimental.enable_op_determinism(); "
+    "torch.use_deterministic_algorithms(True)",
+    "variable race in graph": "tf.control_dependencies: say whether the variable is read before or after it is written",
+    "data loader workers": "give the data loader a generator and a worker_init_fn that seed what its workers draw from",
+    "os.walk": "sort the names that os.walk gives, in place",
+    "directory listing": "sorted(…) around the listing",
+    DISK: "delete them before each run, or write them elsewhere: {files}",
+    "changed file": "keep the file as it is while the script runs again",
+    "tempfile": "use no random name for what decides about results",
+}
+"""What mends a source for which there is no line to be put into its place."""
+
+
+@dataclass(frozen=True)
+class Mend:
+    """How a source is taken away. edits: {file: its new text}; variables: of the environment. words: for a person."""
+
+    words: str
+    edits: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def applies(self) -> bool:
+        """Whether it was, or is only told."""
+        return bool(self.edits or self.variables)
+
+
+def mend(suspect: Suspect, value: Any, script: str, texts: dict[str, str], files: str = "") -> Mend:
+    """The mend of a cause.
+
+    value: what a trial was given there, which may stand for what a clock or the system gave. texts: new texts of files so far,
+    to which this one's edit is added. files: names of what is left on disk.
+    """
+    if suspect.source in AT_TOP:
+        return _at_top(suspect, script, texts)
+    if suspect.source == HASH:
+        return Mend(WORDS[HASH].format(script=script), variables={"PYTHONHASHSEED": "0"})
+    if suspect.switch == ONE_THREAD:
+        return Mend(WORDS[suspect.source].format(script=script), variables=THREADS)
+    words = WORDS.get(suspect.source, "").format(script=script, files=files)
+    return _in_line(suspect, value, script, texts, words)
+
+
+def _at_top(suspect: Suspect, script: str, texts: dict[str, str]) -> Mend:
+    line = AT_TOP[suspect.source]
+    text = _text(script, texts)
+    lines = text.splitlines(keepends=True)
+    place = _first_line(text)
+    texts[_key(script)] = "".join([*lines[:place], line + "\n", *lines[place:]])
+    other = "; or random_state=0 in the call" if suspect.source.startswith("scikit") else ""
+    return Mend(
+        f"{Path(script).name}:{place + 1}: put first: {line.replace('; ', chr(10) + '    ')}{other}", dict(texts)
+    )
+
+
+def _first_line(text: str) -> int:
+    """The number of lines before the first that may stand elsewhere: the docstring's and those that import from the future."""
+    place = 0
+    for node in ast.parse(text).body:
+        docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and place == 0
+        if not docstring and not (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
+            break
+        place = node.end_lineno or place
+    return place
+
+
+def _in_line(suspect: Suspect, value: Any, script: str, texts: dict[str, str], words: str) -> Mend:
+    """Put another call into the place of the one that is to blame, if it can be found."""
+    name, _, number = suspect.site.rpartition(":")
+    path = Path(script).resolve().parent / name
+    if not number.isdigit() or not path.is_file():
+        return Mend(words or _generic(suspect))
+    text = _text(str(path), texts)
+    shift = text.count("\n") - path.read_text(encoding="utf-8").count("\n")  # lines put first, above
+    found = _replaced(text, int(number) + shift, _replacement(suspect, value))
+    if found is None:
+        return Mend(f"{suspect.site}: {words or _generic(suspect)}")
+    texts[_key(str(path))] = found[0]
+    return Mend(f"{suspect.site}: {found[2]} in the place of {found[1]}" + (f"; {words}" if words else ""), dict(texts))
+
+
+def _generic(suspect: Suspect) -> str:
+    return f"put a fixed number in the place of what {suspect.source} gives"
+
+
+Replacement = Callable[[ast.Call, str], "str | None"]
+"""Of a call and its source the text that takes its place, or None for another call."""
+
+
+def _replacement(suspect: Suspect, value: Any) -> Replacement:
+    def replace(call: ast.Call, source: str) -> str | None:
+        name = _name(call)
+        if name in RENAMED and suspect.source != "directory listing":
+            new, arguments = RENAMED[name]
+            at = source.index(name, len(source) - len(source.lstrip()))
+            head = source[:at] + new
+            return f"{head}({arguments})" if arguments is not None else head + source[at + len(name) :]
+        if suspect.source == "directory listing":
+            key = ", key=lambda entry: entry.name" if name == "scandir" else ""
+            return f"sorted({source}{key})" if name in LISTINGS else None
+        if suspect.source == "completion order":
+            return ast.unparse(call.args[0]) if name == "as_completed" and call.args else None
+        if suspect.source == "tf.data parallelism":
+            return (
+                source.replace("deterministic=False", "deterministic=True") if "deterministic=False" in source else None
+            )
+        if name in SEEDABLE and suspect.source.startswith(("random", "numpy.random")):
+            return source[: source.rindex("(")] + "(0)" if _without_seed(call) else None
+        if suspect.source == "torch.seed" and name == "seed":
+            return "torch.manual_seed(0)"
+        return _constant(suspect.source, name, value)
+
+    return replace
+
+
+def _name(call: ast.Call) -> str:
+    function = call.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def _without_seed(call: ast.Call) -> bool:
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    return not given or (len(given) == 1 and isinstance(given[0], ast.Constant) and given[0].value is None)
+
+
+def _constant(source: str, name: str, value: Any) -> str | None:
+    """What stands for a value of a clock or of the system."""
+    if source.rpartition(".")[2] != name and not (source == "secrets" and name.startswith(("token_", "randb"))):
+        return None
+    if source.startswith(("time.", "os.getp")):
+        return repr(value)
+    if source.startswith("datetime."):
+        return f"__import__('datetime').{source.split('.')[1]}.fromisoformat({value!r})"
+    if source.startswith("uuid."):
+        return f"__import__('uuid').UUID({value!r})"
+    return f"bytes.fromhex({value!r})" if source == "os.urandom" or name == "token_bytes" else None
+
+
+def _replaced(text: str, line: int, replacement: Replacement) -> tuple[str, str, str] | None:
+    """The new text, and the old and new source of the first call of a line, or around it, that is replaced."""
+    try:
+        calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    except SyntaxError:
+        return None
+    near = [call for call in calls if call.lineno <= line <= (call.end_lineno or call.lineno)]
+    for call in sorted(near, key=lambda call: (abs(call.lineno - line), len(ast.dump(call)))):
+        source = ast.get_source_segment(text, call)
+        new = None if source is None else replacement(call, source)
+        if source is not None and new is not None:
+            return _spliced(text, call, new), source, new
+    return None
+
+
+def _spliced(text: str, call: ast.Call, new: str) -> str:
+    """The text with a call's source replaced; columns are counted in bytes of UTF-8."""
+    lines = text.encode().splitlines(keepends=True)
+    begin = sum(map(len, lines[: call.lineno - 1])) + call.col_offset
+    end = sum(map(len, lines[: (call.end_lineno or call.lineno) - 1])) + (call.end_col_offset or 0)
+    data = text.encode()
+    return (data[:begin] + new.encode() + data[end:]).decode()
+
+
+def _text(path: str, texts: dict[str, str]) -> str:
+    return texts.get(_key(path)) or Path(path).read_text(encoding="utf-8")
+
+
+def _key(path: str) -> str:
+    return str(Path(path).resolve())

@@ -1,0 +1,139 @@
+"""What a trial led to, and the first difference of two: in training, exit status, what is printed, files that are left."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samestep.checking import printed
+from samestep.checking.trials import Trial
+from samestep.runs.diffing import diff
+
+TRAINING, STATUS, PRINTED, FILE = range(4)
+"""Kinds of outcomes, in the order in which they are compared."""
+TEXTS = (".json", ".csv", ".tsv", ".txt", ".yaml", ".yml", ".jsonl", ".md")
+ARRAYS, BYTES = (".npz",), (".npy", ".pkl", ".pickle", ".bin", ".dat")
+LARGEST = 256 << 20
+
+
+@dataclass(frozen=True)
+class Found:
+    """The first difference of two trials. place: grows with how late it is. step: None outside of training."""
+
+    place: tuple[int, int]
+    what: str
+    name: str
+    step: int | None
+    left: Any
+    right: Any
+
+
+def first_difference(left: Trial, right: Trial, *, in_order: bool = True) -> Found | None:
+    """Where two trials differ first; None where nothing does.
+
+    in_order: whether the order of printed lines counts, which it does not where several threads or processes print.
+    """
+    return _training(left, right) or _status(left, right) or _printed(left, right, in_order) or _files(left, right)
+
+
+def anything(trial: Trial) -> bool:
+    """Whether there is anything to compare."""
+    return bool(trial.run.steps or printed.lines(trial.printed) or _left_files(trial))
+
+
+def metric(trial: Trial) -> tuple[str, float] | None:
+    """The name and value of the final metric: the last number printed, else the last loss."""
+    found = printed.last_number(trial.printed)
+    if found is not None:
+        return found
+    for block in reversed(trial.run.blocks):
+        names = block.segment.scalars
+        name = next((name for name in ("val_accuracy", "accuracy", "val_loss", "loss") if name in names), None)
+        if name is not None and block.rows:
+            return name, float(block.scalar(names.index(name))[-1])
+    return None
+
+
+def _training(left: Trial, right: Trial) -> Found | None:
+    if not left.run.steps and not right.run.steps:
+        return None
+    first = diff(left.run, right.run).first_difference
+    if first is None:
+        return _lengths(left, right)
+    return Found((TRAINING, first.step), first.kind, first.name, first.step, first.left, first.right)
+
+
+def _lengths(left: Trial, right: Trial) -> Found | None:
+    """A training that was cut is as long as the other, or differs where it ends."""
+    steps = left.run.steps, right.run.steps
+    if steps[0] == steps[1]:
+        return None
+    return Found((TRAINING, min(steps)), "number of steps", "", min(steps), *steps)
+
+
+def _status(left: Trial, right: Trial) -> Found | None:
+    if left.exit_status == right.exit_status:
+        return None
+    return Found((STATUS, 0), "exit status", "", None, left.exit_status, right.exit_status)
+
+
+def _printed(left: Trial, right: Trial, in_order: bool) -> Found | None:
+    ours, theirs = (printed.lines(trial.printed) for trial in (left, right))
+    if not in_order:
+        ours, theirs = sorted(ours), sorted(theirs)
+    for number in range(max(len(ours), len(theirs))):
+        pair = [lines[number] if number < len(lines) else None for lines in (ours, theirs)]
+        if pair[0] != pair[1]:
+            return Found((PRINTED, number), "printed line", str(number + 1), None, *pair)
+    return None
+
+
+def _files(left: Trial, right: Trial) -> Found | None:
+    ours, theirs = _left_files(left), _left_files(right)
+    for number, name in enumerate(sorted(ours.keys() & theirs.keys())):
+        if ours[name] != theirs[name]:
+            return Found((FILE, number), "file", name, None, ours[name], theirs[name])
+    return None
+
+
+def _left_files(trial: Trial) -> dict[str, str]:
+    told: dict[str, str] = dict(line.split("\t") for line in (trial.folder / "files").read_text().splitlines())
+    return told
+
+
+def digest_files(trial: Trial) -> None:
+    """Note digests of what it wrote, at once: the next trial writes the same files."""
+    found = {}
+    for event in trial.events:
+        if event.kind == "write" and event.source not in found and "\t" not in event.source:
+            digest = _digest(Path(event.source))
+            if digest:
+                found[event.source] = digest
+    (trial.folder / "files").write_text("".join(f"{name}\t{digest}\n" for name, digest in found.items()))
+
+
+def _digest(path: Path) -> str:
+    """Of what is in a file whose kind is known; empty for others, which may hold the time of their writing."""
+    try:
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            return ""
+        if path.suffix in TEXTS:
+            return _hashed("\n".join(printed.lines(path.read_text(errors="replace"))).encode())
+        if path.suffix in ARRAYS:
+            return _hashed(b"".join(_members(path.read_bytes())))
+        return _hashed(path.read_bytes()) if path.suffix in BYTES else ""
+    except (OSError, zipfile.BadZipFile):
+        return ""
+
+
+def _members(data: bytes) -> list[bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return [name.encode() + archive.read(name) for name in sorted(archive.namelist())]
+
+
+def _hashed(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -1,0 +1,113 @@
+"""What was not the same in two trials, and so may be why they differ: values that can be played, and switches that can be set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from samestep.checking.trials import ADDRESSES, ONE_THREAD, Played, Trial
+from samestep.watching.generators import START, UNSEEDED
+from samestep.watching.tape import SEPARATOR
+
+HASH, DISK = "hash seed", "files left by the previous run"
+LAST = ("tempfile", "uuid.", "time.", "datetime.", "os.getp")
+"""Beginnings of the names of sources that scripts use for what is no result: they are tried together first."""
+SWITCHES = {
+    "tf.data parallelism": "pipelines in order",
+    "variable race in graph": "reads before writes: {}",
+    "numpy.empty": "memory of zeros",
+    "torch.empty": "memory of zeros",
+    "data loader workers": "data loader without workers",
+    "thread timing": "one task at a time",
+    "completion order": "one task at a time",
+}
+"""The switch that pins each source that has one, in the order in which they are tried."""
+ALWAYS = {
+    "nondeterministic kernels": "deterministic kernels",
+    "thread count": ONE_THREAD,
+    "memory addresses": ADDRESSES,
+}
+"""Sources that leave no trace, and their switches."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A source at a place. keys: of the values to play, by process, empty where a switch pins it. likely: try it by itself."""
+
+    source: str
+    site: str = ""
+    keys: tuple[tuple[str, str], ...] = ()
+    switch: str = ""
+    likely: bool = True
+    seed: bool = False
+
+
+def of_values(left: Trial, right: Trial) -> list[Suspect]:
+    """Sources whose values were not the same, in the order in which the left trial asked for them."""
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    used = _unseeded(left) | _unseeded(right)
+    for process, key in _different(left.values, right.values):
+        source, _, site = key.partition(SEPARATOR)
+        if site != START or source in used:
+            found.setdefault((source, site), []).append((process, key))
+    return [_suspect(source, site, keys, used) for (source, site), keys in found.items()]
+
+
+def of_seeds(left: Trial, right: Trial) -> list[Suspect]:
+    """Places that seeded a generator with numbers that were not the same."""
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for process, key in _different(left.seeds, right.seeds):
+        source, _, site = key.partition(SEPARATOR)
+        found.setdefault((source, site), []).append((process, key))
+    return [Suspect(source, site, tuple(keys), seed=True) for (source, site), keys in found.items()]
+
+
+def of_switches(trials: Iterable[Trial]) -> list[Suspect]:
+    """Sources that can be pinned by a switch only, of which there were traces; then those that leave none."""
+    events = [event for trial in trials for event in trial.events if event.kind == "seen"]
+    sites: dict[tuple[str, str], str] = {}
+    for event in events:
+        switch = SWITCHES.get(event.source, "").format(event.site)
+        if switch:
+            sites.setdefault((event.source, switch), event.site)
+    order = list(SWITCHES)
+    traced = sorted(sites.items(), key=lambda item: order.index(item[0][0]))
+    found = {switch: Suspect(source, site, switch=switch) for (source, switch), site in reversed(traced)}
+    return [*reversed(found.values()), *(Suspect(source, switch=switch) for source, switch in ALWAYS.items())]
+
+
+def _suspect(source: str, site: str, keys: list[tuple[str, str]], used: dict[str, tuple[str, str]]) -> Suspect:
+    name, place = used.get(source, (source, "")) if site == START else (source, site)
+    return Suspect(name, place, tuple(keys), likely=not source.startswith(LAST))
+
+
+def _unseeded(trial: Trial) -> dict[str, tuple[str, str]]:
+    """{shared generator: (the name it was used by, where)} of those used before anybody seeded them."""
+    found: dict[str, tuple[str, str]] = {}
+    for event in trial.events:
+        if event.kind == UNSEEDED and not found.get(event.value, ("", ""))[1]:
+            found[event.value] = event.source, event.site
+    return found
+
+
+def _different(left: Played, right: Played) -> list[tuple[str, str]]:
+    """(process, key) of what both asked for and were not given the same."""
+    return [
+        (process, key)
+        for process, keys in left.items()
+        for key, values in keys.items()
+        if not _same(values, right.get(process, {}).get(key, []))
+    ]
+
+
+def _same(left: list[Any], right: list[Any]) -> bool:
+    """Whether they are the same as far as both go: one may have asked more often because of another difference."""
+    count = min(len(left), len(right))
+    return left[:count] == right[:count]
+
+
+def changed_files(left: Trial, right: Trial) -> list[str]:
+    """Files that both read, with other contents."""
+    ours, theirs = ({e.source: e.value for e in trial.events if e.kind == "read"} for trial in (left, right))
+    return [path for path in ours if path in theirs and ours[path] != theirs[path]]

@@ -1,0 +1,185 @@
+"""One run of a script under observation, with values of another run played to it, switches set, or lines mended."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from samestep.errors import ProgramError
+from samestep.runs import launching
+from samestep.runs.reading import Run
+from samestep.watching.tape import SEPARATOR
+
+Played = Mapping[str, Mapping[str, list[Any]]]
+"""{process: {key: values}}."""
+ADDRESSES = "fixed addresses"
+ONE_THREAD = "one thread"
+"""Switches that are set from outside of the process."""
+THREADS = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
+    **dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"),
+}
+MOST_PRINTED = 64 << 20
+"""Bytes of what a script prints that are looked at."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A line of a tape. process: "0" is the script. source, site: what, and FILE:LINE of who asked for it, empty if unknown."""
+
+    process: str
+    kind: str
+    source: str
+    site: str
+    value: Any
+    step: int
+
+    @property
+    def key(self) -> str:
+        """By which values are played."""
+        return self.source + SEPARATOR + self.site
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a trial is run. hash_seed: PYTHONHASHSEED; None leaves it as the user has it."""
+
+    hash_seed: str | None = None
+    played: Played = field(default_factory=dict)
+    switches: frozenset[str] = frozenset()
+    edits: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one run left. late: it was ended because the time was up."""
+
+    folder: Path
+    setup: Setup
+    exit_status: int
+    seconds: float
+    late: bool
+
+    @cached_property
+    def run(self) -> Run:
+        """Its recorded training."""
+        return Run.open(self.folder / "run")
+
+    @cached_property
+    def printed(self) -> str:
+        """What it wrote to standard output."""
+        return _text(self.folder / "stdout")
+
+    @property
+    def said(self) -> str:
+        """What it wrote to standard error."""
+        return _text(self.folder / "stderr")
+
+    @cached_property
+    def events(self) -> tuple[Event, ...]:
+        """All tapes, the script's own first."""
+        tapes = sorted(self.folder.glob("tape-*.jsonl"), key=lambda path: [int(n) for n in path.stem[5:].split(".")])
+        return tuple(event for path in tapes for event in _events(path))
+
+    @cached_property
+    def values(self) -> dict[str, dict[str, list[Any]]]:
+        """{process: {key: values}} of all that can be played."""
+        return self._of_kind("value")
+
+    @cached_property
+    def seeds(self) -> dict[str, dict[str, list[Any]]]:
+        """The same of the numbers that the script seeded its generators with."""
+        return self._of_kind("seed")
+
+    def _of_kind(self, kind: str) -> dict[str, dict[str, list[Any]]]:
+        found: dict[str, dict[str, list[Any]]] = {}
+        for event in self.events:
+            if event.kind == kind:
+                found.setdefault(event.process, {}).setdefault(event.key, []).append(event.value)
+        return found
+
+
+def _text(path: Path) -> str:
+    with open(path, "rb") as file:
+        return file.read(MOST_PRINTED).decode(errors="replace")
+
+
+def _events(path: Path) -> list[Event]:
+    """A tape as far as it was written."""
+    found = []
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            try:
+                told = json.loads(line)
+            except ValueError:
+                break
+            source, _, site = told["key"].partition(SEPARATOR)
+            found.append(Event(path.stem[5:], told["kind"], source, site, told["value"], told["step"]))
+    return found
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What is the same for all trials: the script, its arguments, its interpreter, what it reads from standard input."""
+
+    script: str
+    arguments: tuple[str, ...]
+    python: str
+    stdin: bytes
+    environment: Mapping[str, str]
+
+    def trial(self, folder: Path, setup: Setup, seconds: float | None) -> Trial:
+        """Run it once; folder: a new one for all that is noted. Raises ProgramError where watching itself failed."""
+        folder.mkdir(parents=True)
+        (folder / "stdin").write_bytes(self.stdin)
+        watch = {
+            "folder": str(folder),
+            "played": setup.played,
+            "switches": sorted(setup.switches),
+            "edits": setup.edits,
+        }
+        options = {"digest": "", "every": 0, "on_error": "continue", "watch": watch}
+        begun = time.monotonic()
+        with (
+            open(folder / "stdin", "rb") as read,
+            open(folder / "stdout", "wb") as out,
+            open(folder / "stderr", "wb") as err,
+        ):
+            how: dict[str, Any] = {"stdin": read, "stdout": out, "stderr": err, "start_new_session": True}
+            how["env"] = {**self.environment, **_variables(setup, self.environment)}
+            interpreter = [*_fixed(setup), self.python]
+            done = launching.run(
+                folder / "run", interpreter, self.script, self.arguments, options, seconds=seconds, **how
+            )
+        took = time.monotonic() - begun
+        if not (folder / "tape-0.jsonl").exists():
+            raise ProgramError(
+                f"{self.script} could not be watched: {done.trouble or _text(folder / 'stderr')[-2000:]}"
+            )
+        return Trial(folder, setup, done.exit_status, took, seconds is not None and took >= seconds)
+
+
+def _variables(setup: Setup, environment: Mapping[str, str]) -> dict[str, str]:
+    found = {} if setup.hash_seed is None else {"PYTHONHASHSEED": setup.hash_seed}
+    if ONE_THREAD in setup.switches:
+        flags = environment.get("XLA_FLAGS", "")
+        found |= THREADS | {"XLA_FLAGS": f"{flags} --xla_cpu_multi_thread_eigen=false".strip()}
+    return found
+
+
+def _fixed(setup: Setup) -> list[str]:
+    """What starts a process whose memory is laid out as that of the one before."""
+    command = shutil.which("setarch")
+    return [command, "-R"] if command and ADDRESSES in setup.switches else []
+
+
+def environment() -> dict[str, str]:
+    """The user's, as it is for every trial."""
+    return dict(os.environ)

@@ -1,0 +1,110 @@
+"""Races of TensorFlow 1 graphs: variables that a run reads and writes with nothing that says which comes first.
+
+A variable of the old kind is read without a copy, so whoever uses what was read races with the write too; one of the new kind,
+a resource, is read by an operation of its own, and what was read stays as it is.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Callable, Dict, Iterator, List, Set
+
+RACE = "variable race in graph"
+IN_ORDER = "reads before writes"
+"""The switch: of all variables, or with ": NAME" behind it of one."""
+MOST = 20000
+"""Operations of a graph that is looked at."""
+OLD, NEW = ("VariableV2", "Variable"), ("VarHandleOp",)
+READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd")
+
+
+def watch(tape: Any, tensorflow: Any) -> None:
+    """Look at each graph before a session runs it, as far as it has grown since."""
+    session = tensorflow.compat.v1.Session.__mro__[1]
+    seen: Dict[int, int] = {}
+    for name in ("run", "_make_callable_from_options", "make_callable"):
+        if hasattr(session, name):
+            setattr(session, name, _before(lambda graph: _look(tape, graph, seen), getattr(session, name)))
+
+
+def _before(look: Callable[[Any], None], original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def call(self: Any, *arguments: Any, **named: Any) -> Any:
+        look(self.graph)
+        return original(self, *arguments, **named)
+
+    return call
+
+
+def _look(tape: Any, graph: Any, seen: Dict[int, int]) -> None:
+    operations = graph.get_operations() if seen.get(id(graph)) != graph.version else []
+    known = seen.get(id(graph), 0)
+    seen[id(graph)] = graph.version
+    if not operations or len(operations) > MOST:
+        return
+    for variable in operations:
+        if variable.type in OLD + NEW:
+            for write in _writes(variable):
+                if write._id > known:
+                    _race(tape, variable, write)
+    seen[id(graph)] = graph.version
+
+
+def _writes(variable: Any) -> List[Any]:
+    return [op for op in variable.outputs[0].consumers() if op.inputs[0].op is variable and _is_write(op.type)]
+
+
+def _is_write(kind: str) -> bool:
+    return kind.startswith(
+        ("Assign", "Apply", "SparseApply", "ResourceApply", "ResourceSparseApply", "Scatter", "ResourceScatter")
+    )
+
+
+def _race(tape: Any, variable: Any, write: Any) -> None:
+    """Note the race of a write with reads that nothing puts before or after it; put them before it where that is wanted."""
+    before, after = _ancestors(write), _descendants(write)
+    loose = [read for read in _readers(variable) if read not in before and read not in after and read is not write]
+    needs = _placeholders(before)
+    loose = [read for read in loose if _placeholders(_ancestors(read)) <= needs]
+    if not loose or write.name == variable.name + "/Assign":  # the latter gives it its first value, in a run of its own
+        return
+    tape.seen(RACE, at=variable.name)
+    if tape.switches & {IN_ORDER, "{}: {}".format(IN_ORDER, variable.name)}:
+        write._add_control_inputs(loose)
+
+
+def _readers(variable: Any) -> List[Any]:
+    if variable.type in NEW:
+        return [op for op in variable.outputs[0].consumers() if op.type in READS]
+    found: List[Any] = []
+    for op in variable.outputs[0].consumers():
+        if not _is_write(op.type) and op.type != "IsVariableInitialized":
+            found.append(op)
+            if op.type == "Identity":
+                found += op.outputs[0].consumers()
+    return [op for op in found if not _is_write(op.type)]
+
+
+def _reached(start: Any, following: Callable[[Any], Iterator[Any]]) -> Set[Any]:
+    found: Set[Any] = set()
+    waiting = list(following(start))
+    while waiting:
+        op = waiting.pop()
+        if op not in found:
+            found.add(op)
+            waiting += following(op)
+    return found
+
+
+def _ancestors(op: Any) -> Set[Any]:
+    return _reached(op, lambda one: [tensor.op for tensor in one.inputs] + list(one.control_inputs))  # type: ignore[arg-type,return-value]
+
+
+def _descendants(op: Any) -> Set[Any]:
+    return _reached(
+        op, lambda one: [user for out in one.outputs for user in out.consumers()] + list(one._control_outputs)
+    )  # type: ignore[arg-type,return-value]
+
+
+def _placeholders(operations: Set[Any]) -> Set[Any]:
+    return {op for op in operations if op.type == "Placeholder"}

@@ -1,0 +1,68 @@
+"""What PyTorch has that may differ from run to run: its unseeded generator, memory that is not initialised, workers."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, List
+
+from samestep.frameworks._watching_tensorflow import DETERMINISTIC
+from samestep.watching import memory, places
+from samestep.watching.generators import Global, bits, trap
+
+WORKERS, NO_WORKERS = "data loader workers", "data loader without workers"
+"""The source, and the switch."""
+DRAWS = ("rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "rand_like", "randn_like")
+
+
+def hook(torch: Any, tape: Any) -> List[Any]:
+    """Watch it from now on."""
+    shared = _generator(torch, tape)
+    for name in ("empty", "empty_like"):
+        memory.watch(tape, torch, name, "torch." + name, getattr(torch, name.replace("empty", "zeros")))
+    if DETERMINISTIC in tape.switches:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    _workers(torch, tape)
+    return [shared]
+
+
+def _generator(torch: Any, tape: Any) -> Global:
+    original = torch.manual_seed
+    shared = Global(
+        tape, "torch", lambda: torch.get_rng_state().numpy().tobytes(), lambda number: original(number >> 66)
+    )
+
+    @functools.wraps(original)
+    def manual_seed(seed: Any) -> Any:
+        own = isinstance(seed, int) and places.called_by_user()
+        done = original(tape.take("torch.manual_seed", lambda: seed, kind="seed") if own else seed)
+        shared.note_seed()
+        return done
+
+    @functools.wraps(torch.seed)
+    def seed() -> int:
+        number: int = tape.take("torch.seed", lambda: bits(7))
+        original(number)
+        shared.note_seed()
+        return number
+
+    torch.manual_seed = torch.random.manual_seed = manual_seed
+    torch.seed = torch.random.seed = seed
+    init = torch.nn.init
+    trap({torch: DRAWS, init: [name for name in dir(init) if name.endswith("_") and not name.startswith("_")]}, shared)
+    return shared
+
+
+def _workers(torch: Any, tape: Any) -> None:
+    kind = torch.utils.data.DataLoader
+    original = kind.__init__
+
+    @functools.wraps(original)
+    def begin(self: Any, *arguments: Any, **named: Any) -> None:
+        if named.get("num_workers"):
+            tape.seen(WORKERS)
+            if NO_WORKERS in tape.switches:
+                named = {**named, "num_workers": 0, "prefetch_factor": None, "persistent_workers": False}
+                named.pop("multiprocessing_context", None)
+        original(self, *arguments, **named)
+
+    kind.__init__ = begin

@@ -1,0 +1,105 @@
+"""The operating system's random bytes, clocks, and the process's number: as they are, or those of another run."""
+
+from __future__ import annotations
+
+import ctypes
+import datetime
+import functools
+import gc
+import os
+import random
+import sys
+import time
+import uuid
+from typing import Any, Callable
+
+from samestep.watching import places
+from samestep.watching.tape import Tape
+
+LARGEST = 4096
+"""Random bytes that are asked for at once and noted."""
+CLOCKS = ("time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "process_time")
+MODULES = {"uuid": "uuid.{}", "secrets": "secrets", "tempfile": "tempfile", "random": "random.SystemRandom"}
+"""By what name a user knows random bytes that a module of the standard library asked for."""
+
+
+def install(tape: Tape) -> None:
+    """Watch them from now on."""
+    _bytes(tape)
+    for name in CLOCKS:
+        setattr(time, name, _from_user(tape, "time." + name, getattr(time, name)))
+    for name in ("getpid", "getppid"):
+        setattr(os, name, _from_user(tape, "os." + name, getattr(os, name)))
+    uuid.uuid1 = _uuid1(tape)  # type: ignore[assignment]
+    _dates(tape)
+
+
+def _bytes(tape: Tape) -> None:
+    original = os.urandom
+
+    def urandom(size: int) -> bytes:
+        if size > LARGEST:
+            return original(size)
+        value = bytes.fromhex(tape.take(asked_by("os.urandom"), lambda: original(size).hex()))
+        return value if len(value) == size else original(size)
+
+    os.urandom = urandom
+    random._urandom = urandom  # type: ignore[attr-defined]
+
+
+def asked_by(name: str, modules: Any = tuple(MODULES)) -> str:
+    """The name of what the user called: the outermost of the standard library's functions between, else this one."""
+    frame: Any = sys._getframe(2)
+    while frame is not None and not places.users(frame.f_code.co_filename):
+        module = frame.f_globals.get("__name__", "")
+        if module in modules:
+            name = MODULES[module].format(frame.f_code.co_name)
+        frame = frame.f_back
+    return name
+
+
+def _from_user(tape: Tape, source: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def asked(*arguments: Any) -> Any:
+        if not places.called_by_user():
+            return original(*arguments)
+        return tape.take(source, original)
+
+    return asked
+
+
+def _uuid1(tape: Tape) -> Callable[..., Any]:
+    original = uuid.uuid1
+
+    @functools.wraps(original)
+    def uuid1(*arguments: Any, **named: Any) -> uuid.UUID:
+        return uuid.UUID(tape.take("uuid.uuid1", lambda: str(original(*arguments, **named))))
+
+    return uuid1
+
+
+def _dates(tape: Tape) -> None:
+    """The classes are of C and cannot be written to, but their dicts can: subclasses in their place would not be the same."""
+    for kind, names in ((datetime.datetime, ("now", "utcnow", "today")), (datetime.date, ("today",))):
+        for name in names:
+            try:
+                gc.get_referents(kind.__dict__)[0][name] = classmethod(_date(tape, kind, name))
+                ctypes.pythonapi.PyType_Modified(ctypes.py_object(kind))
+            except (TypeError, IndexError, AttributeError):
+                return
+
+
+def _date(tape: Tape, kind: Any, name: str) -> Callable[..., Any]:
+    source = "datetime.{}.{}".format(kind.__name__, name)
+    plain = getattr(kind, name)  # bound to the class, as methods of C are
+
+    def asked(cls: Any, *arguments: Any, **named: Any) -> Any:
+        value = plain(*arguments, **named)
+        if not places.called_by_user():
+            return value if cls is kind else cls.fromisoformat(value.isoformat())
+        zone = getattr(value, "tzinfo", None)
+        told = tape.take(source, lambda: value.replace(tzinfo=None).isoformat() if zone else value.isoformat())
+        value = kind.fromisoformat(told)
+        return value.replace(tzinfo=zone) if zone else value
+
+    return asked

@@ -1,0 +1,180 @@
+"""Python's and NumPy's random generators: what unseeded ones begin with, who uses them, who seeds them."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import linecache
+import os
+import random
+import sys
+from typing import Any, Callable, Dict, List, Tuple
+
+import numpy as np
+
+from samestep.watching import entropy, places
+from samestep.watching.tape import Tape
+
+START = "start"
+"""Where a generator begins that nobody has seeded: with its import, and not at a line."""
+UNSEEDED = "unseeded use"
+NUMPYS = ("RandomState", "SeedSequence", "PCG64DXSM", "PCG64", "MT19937", "Philox", "SFC64", "Generator", "seed")
+"""What a line may call that begins with random bits of NumPy's own, by the names under which they are told."""
+system_bits = os.urandom
+"""Kept, since asking for the beginnings is no asking of the script's."""
+
+
+def bits(size: int = 16) -> int:
+    """As many random bytes, as a number."""
+    return int.from_bytes(system_bits(size), "big")
+
+
+class Global:
+    """One of the generators that all of a process share: whether anybody drew from it before it was seeded."""
+
+    def __init__(self, tape: Tape, source: str, state: Callable[[], Any], seed: Callable[[int], Any]) -> None:
+        self.tape, self.source, self.state = tape, source, state
+        seed(tape.take(source, bits, START))
+        self.begun, self.seeded, self.told = state(), False, False
+
+    def look(self) -> None:
+        """Note that it was used unseeded, if it was."""
+        if not self.told and not self.seeded and self.state() != self.begun:
+            self.note_use("")
+
+    def note_use(self, at: str) -> None:
+        """Note the first place that draws from it."""
+        if not self.seeded:
+            self.told = True
+            self.tape.seen(self.source, self.source, at, UNSEEDED)
+
+    def note_seed(self) -> None:
+        """It is seeded now; what was drawn before was not."""
+        self.look()
+        self.seeded = True
+
+
+def install(tape: Tape) -> List[Global]:
+    """Watch them from now on; those to look at when the process ends."""
+    return [_pythons(tape), _numpys(tape)]
+
+
+def _pythons(tape: Tape) -> Global:
+    own = random._inst  # type: ignore[attr-defined]
+    original = random.Random.seed
+    shared = Global(tape, "random", random.getstate, lambda number: original(own, number))
+
+    def seed(self: Any, a: Any = None, version: int = 2) -> None:
+        if a is None:
+            name = "random.seed" if self is own else entropy.asked_by("random.Random", ("tempfile",))
+            a = tape.take(name, lambda: bits(32))
+        elif self is own or places.called_by_user():
+            a = tape.take("random.seed", lambda: a, kind="seed") if isinstance(a, (int, str, float)) else a
+        original(self, a, version)
+        if self is own:
+            shared.note_seed()
+
+    random.Random.seed = functools.wraps(original)(seed)  # type: ignore[method-assign,assignment]
+    random.seed = own.seed
+    trap({random: _drawing(random, own)}, shared)
+    if hasattr(os, "register_at_fork"):  # Python itself seeds it anew there, without asking anything of the above
+        os.register_at_fork(after_in_child=lambda: original(own, tape.take("random", bits, "fork")))
+    return shared
+
+
+def _numpys(tape: Tape) -> Global:
+    own = np.random.mtrand._rand  # type: ignore[attr-defined]
+    original = own.seed
+
+    def plant(number: int) -> None:
+        original([number >> shift & 0xFFFFFFFF for shift in range(0, 128, 32)])
+
+    shared = Global(tape, "numpy.random", lambda: _comparable(np.random.get_state()), plant)
+
+    def seed(seed: Any = None) -> None:
+        if seed is None:
+            plant(tape.take("numpy.random.seed", bits))
+        else:
+            plain = isinstance(seed, (int, np.integer))
+            original(tape.take("numpy.random.seed", lambda: int(seed), kind="seed") if plain else seed)
+        shared.note_seed()
+
+    np.random.seed = functools.wraps(original)(seed)  # type: ignore[assignment]
+    trap({np.random: _drawing(np.random, own)}, shared)
+    _bits_of_numpy(tape)
+    _default_rng(tape)
+    return shared
+
+
+def _comparable(state: Any) -> Tuple[Any, ...]:
+    return (state[1].tobytes(), *state[2:])
+
+
+def trap(owners: Dict[Any, Any], shared: Global) -> None:
+    """The first call of any of these functions of modules is noted; then all are what they were."""
+    originals = {(owner, name): getattr(owner, name) for owner, names in owners.items() for name in names}
+    traps = {key: _noting(original, lambda: release()) for key, original in originals.items() if callable(original)}
+    waiting = [shared]
+
+    def release() -> None:
+        if waiting:
+            waiting.pop()
+            shared.note_use(places.place(places.caller(4)))
+            for (owner, name), noting in traps.items():
+                if getattr(owner, name) is noting:
+                    setattr(owner, name, originals[owner, name])
+
+    for (owner, name), noting in traps.items():
+        setattr(owner, name, noting)
+
+
+def _drawing(owner: Any, generator: Any) -> List[str]:
+    """The names of a module's functions that draw from its generator."""
+    bound = (name for name in dir(owner) if getattr(getattr(owner, name), "__self__", None) is generator)
+    return [name for name in bound if not name.startswith(("seed", "get", "set")) or name == "getrandbits"]
+
+
+def _noting(original: Any, note: Callable[[], None]) -> Any:
+    @functools.wraps(original)
+    def call(*arguments: Any, **named: Any) -> Any:
+        note()
+        return original(*arguments, **named)
+
+    return call
+
+
+def _bits_of_numpy(tape: Tape) -> None:
+    """All that NumPy seeds by itself asks one function for its bits (numpy/random/bit_generator.pyx)."""
+    module = importlib.import_module("numpy.random.bit_generator")
+    if hasattr(module, "randbits"):
+        module.randbits = lambda count: tape.take(_numpys_name(), lambda: bits(count // 8))  # type: ignore[attr-defined]
+
+
+def _numpys_name() -> str:
+    """The name of what the user's line calls, as far as it tells."""
+    frame = places.caller(3)
+    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno) if frame is not None else ""
+    if any(one.f_code.co_name == "default_rng" and one.f_code.co_filename == __file__ for one in _frames(frame)):
+        return "numpy.random.default_rng"
+    return "numpy.random." + next((name for name in NUMPYS if name in line), "SeedSequence")
+
+
+def _frames(until: Any) -> Any:
+    """The frames from here to the user's, which they are called from."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame is not until:
+        yield frame
+        frame = frame.f_back
+
+
+def _default_rng(tape: Tape) -> None:
+    original = getattr(np.random, "default_rng", None)
+    if original is None:
+        return
+
+    def default_rng(seed: Any = None) -> Any:
+        if isinstance(seed, (int, np.integer)) and places.called_by_user():
+            seed = tape.take("numpy.random.default_rng", lambda: int(seed), kind="seed")
+        return original(seed)
+
+    np.random.default_rng = functools.wraps(original)(default_rng)  # type: ignore[assignment]

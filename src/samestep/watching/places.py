@@ -1,0 +1,63 @@
+"""Which code is the user's: all that is not the standard library's, an installed package's or samestep's own."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from typing import Any, Dict, Tuple
+
+OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_known: Dict[str, bool] = {}
+
+
+def _libraries() -> Tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    found = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {os.path.dirname(os.__file__)}
+    found |= {path for path in sys.path if path.endswith(("site-packages", "dist-packages"))} | {OWN}
+    return tuple(os.path.join(form, "") for path in found for form in (path, os.path.realpath(path)))
+
+
+LIBRARIES = _libraries()
+
+
+def users(filename: str) -> bool:
+    """Whether a file is the user's."""
+    known = _known.get(filename)
+    if known is None:
+        path = os.path.abspath(filename)
+        own = not filename.startswith("<") and not path.startswith(LIBRARIES) and "site-packages" not in path
+        known = _known[filename] = own
+    return known
+
+
+def caller(depth: int = 2) -> Any:
+    """The frame of the user's code that is nearest, from the caller's caller on; None where there is none."""
+    frame: Any = sys._getframe(depth)
+    while frame is not None and not users(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+def called_by_user(depth: int = 2) -> bool:
+    """Whether the user's own line made the call, and no library in between."""
+    return users(sys._getframe(depth).f_code.co_filename)
+
+
+def place(frame: Any) -> str:
+    """FILE:LINE of a frame, the file relative to the script's folder where it lies in it."""
+    if frame is None:
+        return ""
+    path = os.path.abspath(os.path.join(HOME[1], frame.f_code.co_filename))
+    if path.startswith(os.path.join(HOME[0], "")):
+        path = os.path.relpath(path, HOME[0])
+    return "{}:{}".format(path, frame.f_lineno)
+
+
+HOME = [os.getcwd(), os.getcwd()]
+"""The script's folder, and the one that it was started in."""
+
+
+def started(script: str) -> None:
+    """Say where the script is, before it may go elsewhere."""
+    HOME[:] = [os.path.dirname(os.path.abspath(script)), os.getcwd()]

@@ -1,0 +1,159 @@
+"""Threads, processes and futures: in which order they are done; and, as a switch, one at a time in the order of their start."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import concurrent.futures._base as futures
+import functools
+import itertools
+import multiprocessing.pool
+import multiprocessing.process
+import threading
+import time
+from typing import Any, Callable, Dict, Iterator, List, Optional
+
+from samestep.watching import places
+from samestep.watching.tape import SEPARATOR, Tape
+
+SERIAL = "one task at a time"
+"""The switch."""
+PATIENCE = 5.0
+"""Seconds that a task is waited for; it may itself wait for what comes later."""
+THREADS, TASKS = "thread timing", "completion order"
+
+
+def install(tape: Tape) -> None:
+    """Watch them from now on."""
+    _number_futures()
+    concurrent.futures.as_completed = futures.as_completed = _as_completed(tape, futures.as_completed)  # type: ignore[assignment]
+    for kind in (threading.Thread, multiprocessing.process.BaseProcess):
+        kind.start = _start(tape, kind.start)  # type: ignore[attr-defined]
+    for executor in (concurrent.futures.ThreadPoolExecutor, concurrent.futures.ProcessPoolExecutor):
+        executor.submit = _submit(tape, executor.submit)  # type: ignore[attr-defined]
+    pool = multiprocessing.pool.Pool
+    pool.imap_unordered = _unordered(tape, pool.imap_unordered)  # type: ignore[method-assign]
+    pool.apply_async = _apply(tape, pool.apply_async)  # type: ignore[method-assign,assignment]
+
+
+def _number_futures() -> None:
+    """Futures have no name by which those of two runs could be known for the same: the order of their making is one."""
+    numbers, original = itertools.count(), futures.Future.__init__
+
+    @functools.wraps(original)
+    def begin(self: Any) -> None:
+        self._samestep_number = next(numbers)
+        original(self)
+
+    futures.Future.__init__ = begin  # type: ignore[method-assign]
+
+
+def _as_completed(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def as_completed(fs: Any, timeout: Optional[float] = None) -> Iterator[Any]:
+        key = TASKS + SEPARATOR + places.place(places.caller())
+        waiting = {one._samestep_number: one for one in fs}
+        first = min(waiting, default=0)
+        if SERIAL in tape.switches:
+            order: List[int] = sorted(waiting)
+        else:
+            order = [first + number for number in tape.next(key)[1] or ()]
+        done = []
+        try:
+            for number in order:
+                if number in waiting:
+                    futures.wait([waiting[number]], timeout)
+                    done.append(number)
+                    yield waiting.pop(number)
+            for one in original(list(waiting.values()), timeout):
+                done.append(one._samestep_number)
+                yield one
+        finally:
+            tape.note("value", key, [number - first for number in done])
+
+    return as_completed
+
+
+def _start(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def start(self: Any) -> None:
+        users = places.called_by_user()
+        original(self)
+        if users:
+            tape.seen(THREADS)
+            if SERIAL in tape.switches:
+                self.join(PATIENCE)
+
+    return start
+
+
+def _submit(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def submit(*arguments: Any, **named: Any) -> Any:
+        future = original(*arguments, **named)
+        if places.caller() is not None:
+            tape.seen(TASKS)
+            if SERIAL in tape.switches:
+                futures.wait([future], PATIENCE)
+        return future
+
+    return submit
+
+
+class _Numbered:
+    """A function that returns the number of its argument too."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def __call__(self, numbered: Any) -> Any:
+        return numbered[0], self.function(numbered[1])
+
+
+def _unordered(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def imap_unordered(self: Any, func: Any, iterable: Any, chunksize: int = 1) -> Any:
+        tape.seen(TASKS)
+        if SERIAL in tape.switches:
+            return self.imap(func, iterable, chunksize)
+        if self._ctx.get_start_method() != "fork":  # a new interpreter may not find samestep
+            return original(self, func, iterable, chunksize)
+        key = TASKS + SEPARATOR + places.place(places.caller())
+        return _in_played_order(tape, key, original(self, _Numbered(func), enumerate(iterable), chunksize))
+
+    return imap_unordered
+
+
+def _in_played_order(tape: Tape, key: str, numbered: Any) -> Iterator[Any]:
+    """Results as they come, or in the order of another run, noting it."""
+    wanted: List[int] = list(tape.next(key)[1] or ())
+    early: Dict[int, Any] = {}
+    done: List[int] = []
+    try:
+        for number, value in numbered:
+            early[number] = value
+            while wanted and wanted[0] in early:
+                done.append(wanted.pop(0))
+                yield early.pop(done[-1])
+            if not wanted:
+                for late in list(early):
+                    done.append(late)
+                    yield early.pop(late)
+        for late in list(early):
+            done.append(late)
+            yield early.pop(late)
+    finally:
+        tape.note("value", key, done)
+
+
+def _apply(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def apply_async(self: Any, *arguments: Any, **named: Any) -> Any:
+        result = original(self, *arguments, **named)
+        if places.caller() is not None:
+            tape.seen(TASKS)
+            if SERIAL in tape.switches:
+                result.wait(PATIENCE)
+                time.sleep(0.01)  # its callback runs in a thread of the pool
+        return result
+
+    return apply_async
