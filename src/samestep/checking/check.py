@@ -17,6 +17,7 @@ from typing import Any
 from samestep.checking import functions, outcomes, printed, suspects
 from samestep.checking.disk import Disk
 from samestep.checking.interventions import Laboratory, OutOfTime, Proved, played, prove, restores
+from samestep.checking.locating import locate
 from samestep.checking.mends import Mend, mend
 from samestep.checking.outcomes import Found, first_difference
 from samestep.checking.suspects import DISK, HASH, Suspect
@@ -29,6 +30,8 @@ RUNS = 3
 """Runs of the script, unless more are asked for."""
 EXPECTED = 8
 """Further runs that the progress bar counts with."""
+PATIENCE = 5
+"""Times as long as the longest run may one take in which something is changed, which may never end then."""
 MOST_QUOTED = 2000
 """Characters of what a script says that an error quotes."""
 Progress = Callable[[str, float], None]
@@ -78,6 +81,7 @@ class _Bench:
         self.launch, self.folder, self.until, self.progress = launch, folder, until, progress
         self.total, self.numbers, self.made = runs + EXPECTED, count(1), 0
         self.disk = Disk(folder / "disk", [Path(launch.script).resolve().parent, Path.cwd()])
+        self.longest = 0.0
         self.free_hash = launch.environment.get("PYTHONHASHSEED", "random") in ("", "random")
         self.in_order = True
 
@@ -92,8 +96,11 @@ class _Bench:
             setup = replace(setup, hash_seed=str(int.from_bytes(os.urandom(4), "big")))
         number = next(self.numbers)
         self.progress(f"{doing}, run {number}", min(number / self.total, 0.95))
-        trial = self.launch.trial(self.folder / f"trial-{number}", setup, left)
-        if trial.late:
+        patience = PATIENCE * self.longest + 30 if self.longest else None
+        trial = self.launch.trial(
+            self.folder / f"trial-{number}", setup, min((t for t in (left, patience) if t), default=None)
+        )
+        if trial.late and self.until is not None and time.monotonic() >= self.until:
             raise OutOfTime
         outcomes.digest_files(trial)
         self.disk.learn(trial)
@@ -127,6 +134,7 @@ def _baseline(bench: _Bench, runs: int) -> tuple[list[Trial], bool]:
     try:
         for _ in range(runs):
             trials.append(bench.trial(Setup(), doing="running as it is"))
+        bench.longest = max(trial.seconds for trial in trials)
     except OutOfTime:
         return trials, True
     return trials, False
@@ -154,6 +162,7 @@ def _explain(
     switches = suspects.of_switches(trials)
     rounds = _rounds(bench, trials[0], other)
     proved = prove(lab, trials[0], other, rounds, switches)
+    _place(bench, trials[0], other, rounds, proved)
     mends, mended = _mended(bench, trials, proved, runs)
     if mended is not None and not mended.equal and not proved.cut:
         again = prove(lab, trials[0], other, [[one for some in rounds for one in some]], switches)
@@ -164,6 +173,29 @@ def _explain(
     return proved, mends, mended
 
 
+def _place(bench: _Bench, left: Trial, right: Trial, rounds: list[list[Suspect]], proved: Proved) -> None:
+    """Find the lines of causes that leave no trace of a place: the one that parts two trials which differ in it alone."""
+    known = [suspect for some in rounds for suspect in some]
+    for number, cause in enumerate(proved.causes):
+        if cause.source in (HASH, "memory addresses") and not cause.site and not proved.cut:
+            setups = _apart_in(cause, left, right, known)
+            try:
+                site = locate(lambda setup: bench.trial(setup, restores(known), "looking for the line"), *setups)
+            except OutOfTime:
+                proved.cut = True
+                return
+            proved.causes[number] = replace(cause, site=site)
+            proved.effects[proved.causes[number]] = proved.effects.pop(cause, 0.0)
+
+
+def _apart_in(cause: Suspect, left: Trial, right: Trial, known: list[Suspect]) -> tuple[Setup, Setup]:
+    """Two setups that are the same but for one cause."""
+    base = played(Setup(), known, left)
+    if cause.source == HASH:
+        return base, played(base, [cause], right)
+    return base, base  # addresses are never the same
+
+
 def _rounds(bench: _Bench, left: Trial, right: Trial) -> list[list[Suspect]]:
     """Values that were seen to differ; then what leaves no trace; then the numbers that generators were seeded with."""
     unseen = [Suspect(HASH)] if bench.free_hash else []
@@ -172,9 +204,9 @@ def _rounds(bench: _Bench, left: Trial, right: Trial) -> list[list[Suspect]]:
 
 
 def _reader(trial: Trial, paths: tuple[Path, ...]) -> str:
-    """The first file that it read and a run before it had left."""
+    """Where it read the first file that a run before it had left."""
     names = {str(path) for path in paths}
-    return next((event.source for event in trial.events if event.kind == "read" and event.source in names), "")
+    return next((event.site for event in trial.events if event.kind == "read" and event.source in names), "")
 
 
 def _mended(bench: _Bench, trials: list[Trial], proved: Proved, runs: int) -> tuple[Mends, Mended | None]:
@@ -183,12 +215,12 @@ def _mended(bench: _Bench, trials: list[Trial], proved: Proved, runs: int) -> tu
         return [], None
     script, texts = bench.launch.script, {}  # type: ignore[var-annotated]
     files = ", ".join(str(path) for path in bench.disk.left[:3])
-    mends = [(cause, mend(cause, _value(trials[0], cause), script, texts, files)) for cause in _in_file(proved.causes)]
+    mends = [(cause, mend(cause, _values(trials[0], cause), script, texts, files)) for cause in _in_file(proved.causes)]
     pinned = [cause for cause, one in mends if not one.applies]
     setup = replace(
         played(Setup(), [cause for cause in pinned if cause.keys], trials[0]),
         edits=texts,
-        hash_seed="0" if any(cause.source == HASH for cause in proved.causes) else None,
+        hash_seed="0" if any(cause.source in (HASH, "memory addresses") for cause in proved.causes) else None,
         switches=frozenset(cause.switch for cause, one in mends if not one.applies or cause.switch == ONE_THREAD)
         - {""},
     )
@@ -208,9 +240,9 @@ def _in_file(causes: list[Suspect]) -> list[Suspect]:
     return sorted(causes, key=lambda cause: cause.source in ("random", "numpy.random", "torch", "tensorflow.random"))
 
 
-def _value(trial: Trial, cause: Suspect) -> Any:
+def _values(trial: Trial, cause: Suspect) -> list[Any]:
     values = trial.seeds if cause.seed else trial.values
-    return next((values[p][key][0] for p, key in cause.keys if values.get(p, {}).get(key)), None)
+    return [value for process, key in cause.keys for value in values.get(process, {}).get(key, [])]
 
 
 def _repeats(bench: _Bench, trials: list[Trial], cut: bool) -> CheckResult:

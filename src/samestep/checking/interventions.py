@@ -14,7 +14,8 @@ from typing import Any
 
 from samestep.checking.outcomes import Found, metric
 from samestep.checking.suspects import DISK, HASH, Suspect
-from samestep.checking.trials import Setup, Trial
+from samestep.checking.trials import ADDRESSES, Setup, Trial
+from samestep.watching.files import LISTING, SORTED
 
 SURE = 0.05
 """The chance that is taken of missing, in repeated trials, a difference as frequent as the one seen."""
@@ -86,6 +87,9 @@ def prove(
 
 
 def _prove(lab: Laboratory, left: Trial, right: Trial, rounds: Any, switches: Any, proved: Proved) -> None:
+    listed = rounds and any(suspect.source == LISTING for suspect in rounds[0])
+    if listed and _sorted(lab, left, right, rounds[0], proved):
+        return
     pinned: list[Suspect] = []
     explained, pin = False, left
     for suspects in rounds:
@@ -103,7 +107,26 @@ def _prove(lab: Laboratory, left: Trial, right: Trial, rounds: Any, switches: An
         if not found:
             proved.remains = "it is there with every source pinned that is known"
             base, reference = Setup(), left
+        proved.effects |= {suspect: _apart(left, pin if pinned else right) for suspect in found}
+        if any(suspect.switch == ADDRESSES for suspect in found):  # the hash seed moves addresses too
+            pinned = [suspect for suspect in pinned if suspect.source != HASH]
+            base = replace(base, hash_seed=left.setup.hash_seed)
     _swap(lab, base, reference, (left, right), pinned, proved, explained)
+
+
+def _sorted(lab: Laboratory, left: Trial, right: Trial, suspects: Sequence[Suspect], proved: Proved) -> bool:
+    """Whether trials repeat if listings are sorted, whatever the names in them; names are often random and sorted well."""
+    listings = [replace(suspect, keys=(), switch=SORTED) for suspect in suspects if suspect.source == LISTING]
+    others = [suspect for suspect in suspects if suspect.source not in (LISTING, "tempfile")]
+    free = lab.run(played(Setup(), others, left), False)
+    if lab.differ(left, free) is None:
+        return False
+    base, reference, found = _switched(lab, others, left, free, listings[:1])
+    if found:
+        proved.causes += listings
+        proved.effects[listings[0]] = _apart(left, free)
+        _swap(lab, base, reference, (left, right), others, proved, False)
+    return bool(found)
 
 
 def _switched(

@@ -74,11 +74,11 @@ class Mend:
         return bool(self.edits or self.variables)
 
 
-def mend(suspect: Suspect, value: Any, script: str, texts: dict[str, str], files: str = "") -> Mend:
+def mend(suspect: Suspect, values: list[Any], script: str, texts: dict[str, str], files: str = "") -> Mend:
     """The mend of a cause.
 
-    value: what a trial was given there, which may stand for what a clock or the system gave. texts: new texts of files so far,
-    to which this one's edit is added. files: names of what is left on disk.
+    values: what a trial was given there; a single one may stand for what a clock or the system gives. texts: new
+    texts of files so far, to which this one's edit is added. files: names of what is left on disk.
     """
     if suspect.source in AT_TOP:
         return _at_top(suspect, script, texts)
@@ -87,7 +87,7 @@ def mend(suspect: Suspect, value: Any, script: str, texts: dict[str, str], files
     if suspect.switch == ONE_THREAD:
         return Mend(WORDS[suspect.source].format(script=script), variables=THREADS)
     words = WORDS.get(suspect.source, "").format(script=script, files=files)
-    return _in_line(suspect, value, script, texts, words)
+    return _in_line(suspect, values[0] if len(values) == 1 else None, script, texts, words)
 
 
 def _at_top(suspect: Suspect, script: str, texts: dict[str, str]) -> Mend:
@@ -174,6 +174,8 @@ def _without_seed(call: ast.Call) -> bool:
 
 def _constant(source: str, name: str, value: Any) -> str | None:
     """What stands for a value of a clock or of the system."""
+    if value is None:
+        return None
     if source.rpartition(".")[2] != name and not (source == "secrets" and name.startswith(("token_", "randb"))):
         return None
     if source.startswith(("time.", "os.getp")):

@@ -121,7 +121,7 @@ def _events(path: Path) -> list[Event]:
             except ValueError:
                 break
             source, _, site = told["key"].partition(SEPARATOR)
-            found.append(Event(path.stem[5:], told["kind"], source, site, told["value"], told["step"]))
+            found.append(Event(path.stem[5:], told["kind"], source, site or told["at"], told["value"], told["step"]))
     return found
 
 

@@ -21,6 +21,8 @@ NOT_DATA = tuple(
     os.path.join(os.path.realpath(path), "") for path in ("/proc", "/sys", "/dev", "/etc", sys.prefix, sys.base_prefix)
 )
 STASH = "stash"
+LISTING, SORTED = "directory listing", "sorted listings"
+"""The source, and the switch."""
 HIDDEN: List[str] = []
 """Folders of samestep's own."""
 
@@ -54,8 +56,10 @@ def _data(path: Any) -> str:
 
 
 def _ordered(tape: Tape, names: List[str]) -> List[str]:
-    """Names of a folder, in the order of another run where one is played."""
-    order = tape.take("directory listing", lambda: names)
+    """Names of a folder: sorted where the switch is set, in the order of another run where one is played."""
+    if SORTED in tape.switches:
+        return sorted(names)
+    order = tape.take(LISTING, lambda: names)
     rank = {name: number for number, name in enumerate(order)}
     return sorted(names, key=lambda name: rank.get(name, len(rank)))
 
@@ -117,13 +121,13 @@ class _Files:
         if path and path not in self.read and path not in self.written and len(self.read) < MOST:
             self.read.add(path)
             if os.path.isfile(path):
-                self.tape.note("read", path, _digest(path))
+                self.tape.note("read", path, _digest(path), places.place(places.caller()))
 
     def writes(self, path: str) -> None:
         """Note whether a file is there before it is written for the first time, and keep what it holds."""
         if path and path not in self.written:
             self.written.add(path)
-            self.tape.note("write", path, self._kept(path))
+            self.tape.note("write", path, self._kept(path), places.place(places.caller()))
 
     def _kept(self, path: str) -> Any:
         """Where the file is kept; None where there is none, empty where it is too large."""

@@ -6,7 +6,7 @@ import os
 from typing import Any, Callable
 
 from samestep.frameworks import _watching
-from samestep.watching import edits, entropy, files, generators, memory, places, tasks
+from samestep.watching import edits, entropy, files, generators, lines, memory, places, tasks
 from samestep.watching.tape import Tape
 
 
@@ -22,7 +22,7 @@ def install(script: str, options: Any, step: Callable[[], int]) -> Callable[[], 
     if hasattr(os, "register_at_fork"):  # before the generators, which note what they begin with there
         os.register_at_fork(before=lambda: _count(tape), after_in_child=tape.forked)
     shared = generators.install(tape)
-    for part in (entropy, memory, tasks, files):
+    for part in (entropy, memory, tasks, files, lines):
         part.install(tape)
     shared_later = _watching.hook(tape)
 

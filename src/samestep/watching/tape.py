@@ -70,8 +70,8 @@ class Tape:
             self._said.add(once)
             self.note(kind, key, value)
 
-    def note(self, kind: str, key: str, value: Any) -> None:
-        """Append a line, which stays whatever becomes of the process."""
-        line = json.dumps({"kind": kind, "key": key, "value": value, "step": self.step()}) + "\n"
+    def note(self, kind: str, key: str, value: Any, at: str = "") -> None:
+        """Append a line, which stays whatever becomes of the process. at: the place, where the key does not tell it."""
+        line = json.dumps({"kind": kind, "key": key, "value": value, "step": self.step(), "at": at}) + "\n"
         with contextlib.suppress(OSError):  # a full disk: the script goes on, and its tape is short
             os.write(self._file, line.encode())

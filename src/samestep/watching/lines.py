@@ -1,0 +1,72 @@
+"""Which lines of the user's a process comes to, and what their plain variables hold: to find where two runs part.
+
+Tracing is slow, so it is done in runs of its own, and ends after a number of lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from typing import Any, Callable, Dict, Optional
+
+from samestep.watching import places
+from samestep.watching.tape import Tape
+
+TRACED = "trace of lines"
+"""The switch."""
+MOST = 50000
+"""Lines that are noted."""
+LARGEST = 4096
+"""Characters of a value, or bytes of an array, that are looked at."""
+PLAIN = (bool, int, float, complex, str, bytes, type(None))
+
+
+def install(tape: Tape) -> None:
+    """Trace from now on, if that is wanted."""
+    if TRACED in tape.switches:
+        sys.settrace(_Tracer(os.path.join(tape.folder, "lines-0.txt")).call)
+
+
+class _Tracer:
+    def __init__(self, path: str) -> None:
+        self._file, self._count = open(path, "w", encoding="utf-8"), 0  # noqa: SIM115 - open as long as the process lives
+        self._process = os.getpid()
+
+    def call(self, frame: Any, event: str, argument: Any) -> Optional[Callable[..., Any]]:
+        """Of a function that is called: whether its lines are traced."""
+        return self.line if places.users(frame.f_code.co_filename) else None
+
+    def line(self, frame: Any, event: str, argument: Any) -> Optional[Callable[..., Any]]:
+        """Note a line that is about to run, and what the variables hold."""
+        if self._count >= MOST or os.getpid() != self._process:
+            sys.settrace(None)
+            self._file.flush()
+            return None
+        self._count += 1
+        self._file.write("{} {}\n".format(places.place(frame), _held(frame.f_locals)))
+        return self.line
+
+
+def _held(variables: Dict[str, Any]) -> str:
+    """A digest of the variables whose values are plain."""
+    told = ["{}={}".format(name, _told(value)) for name, value in list(variables.items()) if not name.startswith("__")]
+    return hashlib.blake2b("\n".join(told).encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def _told(value: Any) -> str:
+    """A value as text, the same wherever it is the same; nothing of a set's order, which is nobody's until it is used."""
+    if type(value) in PLAIN:
+        return repr(value)[:LARGEST]
+    if type(value) in (list, tuple) and len(value) < LARGEST // 16:
+        return "[" + ",".join(_told(item) for item in value) + "]"
+    if type(value) is dict and len(value) < LARGEST // 16:
+        return "{" + ",".join("{}:{}".format(_told(key), _told(item)) for key, item in list(value.items())) + "}"
+    if (
+        hasattr(value, "tobytes")
+        and hasattr(value, "nbytes")
+        and isinstance(value.nbytes, int)
+        and value.nbytes < LARGEST
+    ):
+        return hashlib.blake2b(value.tobytes(), digest_size=8).hexdigest()
+    return type(value).__name__
