@@ -118,13 +118,13 @@ def _answer(bench: _Bench, runs: int, budget: float | None) -> CheckResult:
         return _undecided(bench, trials, f"{len(trials)} of {runs} runs were done in {budget:g} seconds")
     _refuse_failures(bench, trials)
     bench.in_order = not any(event.source in (TASKS, THREADS) for trial in trials for event in trial.events)
-    differing = [trial for trial in trials[1:] if bench.differ(trials[0], trial) is not None]
+    seen = [(trial, bench.differ(trials[0], trial)) for trial in trials[1:]]
+    differing = [(trial, found) for trial, found in seen if found is not None]
     if not differing:
         return _repeats(bench, trials, cut)
-    rate = len(differing) / (len(trials) - 1)
-    lab = Laboratory(bench.trial, bench.differ, rate)
-    first = min((bench.differ(trials[0], trial) for trial in differing), key=lambda found: found.place)  # type: ignore[union-attr,type-var,return-value,arg-type]
-    proved, mends, mended = _explain(bench, lab, trials, differing[0], first, runs)
+    lab = Laboratory(bench.trial, bench.differ, len(differing) / len(seen))
+    other, first = min(differing, key=lambda pair: pair[1].place)
+    proved, mends, mended = _explain(bench, lab, trials, other, runs)
     return _differs(bench, trials, first, proved, mends, mended, cut or proved.cut)
 
 
@@ -156,7 +156,7 @@ Mends = list[tuple[Suspect, Mend]]
 
 
 def _explain(
-    bench: _Bench, lab: Laboratory, trials: list[Trial], other: Trial, first: Found, runs: int
+    bench: _Bench, lab: Laboratory, trials: list[Trial], other: Trial, runs: int
 ) -> tuple[Proved, Mends, Mended | None]:
     """Prove causes; where mended runs still differ, once more with all that can be pinned from the start."""
     switches = suspects.of_switches(trials)

@@ -7,7 +7,7 @@ a resource, is read by an operation of its own, and what was read stays as it is
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Dict, Iterator, List, Set
+from typing import Any, Callable, Dict, Iterable, List, Set
 
 RACE = "variable race in graph"
 IN_ORDER = "reads before writes"
@@ -85,7 +85,7 @@ def _readers(variable: Any) -> List[Any]:
     return [op for op in found if not _is_write(op.type)]
 
 
-def _reached(start: Any, following: Callable[[Any], Iterator[Any]]) -> Set[Any]:
+def _reached(start: Any, following: Callable[[Any], Iterable[Any]]) -> Set[Any]:
     found: Set[Any] = set()
     waiting = list(following(start))
     while waiting:
@@ -97,13 +97,13 @@ def _reached(start: Any, following: Callable[[Any], Iterator[Any]]) -> Set[Any]:
 
 
 def _ancestors(op: Any) -> Set[Any]:
-    return _reached(op, lambda one: [tensor.op for tensor in one.inputs] + list(one.control_inputs))  # type: ignore[arg-type,return-value]
+    return _reached(op, lambda one: [tensor.op for tensor in one.inputs] + list(one.control_inputs))
 
 
 def _descendants(op: Any) -> Set[Any]:
     return _reached(
         op, lambda one: [user for out in one.outputs for user in out.consumers()] + list(one._control_outputs)
-    )  # type: ignore[arg-type,return-value]
+    )
 
 
 def _placeholders(operations: Set[Any]) -> Set[Any]:

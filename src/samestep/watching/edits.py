@@ -34,4 +34,4 @@ class _Loader(importlib.machinery.SourceFileLoader):
 def install(texts: Dict[str, str]) -> None:
     """From now on files, by their real paths, are imported with these texts."""
     if texts:
-        sys.meta_path.insert(0, _Finder(texts))  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _Finder(texts))

@@ -30,7 +30,7 @@ def install(tape: Tape) -> None:
         setattr(time, name, _from_user(tape, "time." + name, getattr(time, name)))
     for name in ("getpid", "getppid"):
         setattr(os, name, _from_user(tape, "os." + name, getattr(os, name)))
-    uuid.uuid1 = _uuid1(tape)  # type: ignore[assignment]
+    uuid.uuid1 = _uuid1(tape)
     _dates(tape)
 
 

@@ -30,19 +30,19 @@ HIDDEN: List[str] = []
 def install(tape: Tape) -> None:
     """Watch it from now on."""
     HIDDEN.append(os.path.join(os.path.realpath(tape.folder), ""))
-    os.listdir = _listing(tape, os.listdir)  # type: ignore[assignment]
-    os.scandir = _scanning(tape, os.scandir)  # type: ignore[assignment]
+    os.listdir = _listing(tape, os.listdir)
+    os.scandir = _scanning(tape, os.scandir)
     accessor = getattr(pathlib, "_NormalAccessor", None)  # Python 3.10 and before: it has functions of its own
     for name in ("listdir", "scandir"):
         if hasattr(accessor, name):
             setattr(accessor, name, staticmethod(getattr(os, name)))
     files = _Files(tape)
-    builtins.open = io.open = _opening(files, io.open)  # type: ignore[assignment]
+    builtins.open = io.open = _opening(files, io.open)
     for name in ("replace", "rename"):
         setattr(os, name, _moving(files, getattr(os, name)))
     for name in ("remove", "unlink"):
         setattr(os, name, _removing(files, getattr(os, name)))
-    os.mkdir = _making(files, os.mkdir)  # type: ignore[assignment]
+    os.mkdir = _making(files, os.mkdir)
 
 
 def _data(path: Any) -> str:

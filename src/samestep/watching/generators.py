@@ -60,7 +60,7 @@ def install(tape: Tape) -> List[Global]:
 
 
 def _pythons(tape: Tape) -> Global:
-    own = random._inst  # type: ignore[attr-defined]
+    own = random._inst
     original = random.Random.seed
     shared = Global(tape, "random", random.getstate, lambda number: original(own, number))
 
@@ -74,7 +74,7 @@ def _pythons(tape: Tape) -> Global:
         if self is own:
             shared.note_seed()
 
-    random.Random.seed = functools.wraps(original)(seed)  # type: ignore[method-assign,assignment]
+    random.Random.seed = functools.wraps(original)(seed)  # type: ignore[method-assign]
     random.seed = own.seed
     trap({random: _drawing(random, own)}, shared)
     if hasattr(os, "register_at_fork"):  # Python itself seeds it anew there, without asking anything of the above
@@ -83,7 +83,7 @@ def _pythons(tape: Tape) -> Global:
 
 
 def _numpys(tape: Tape) -> Global:
-    own = np.random.mtrand._rand  # type: ignore[attr-defined]
+    own = np.random.mtrand._rand
     original = own.seed
 
     def plant(number: int) -> None:
@@ -99,7 +99,7 @@ def _numpys(tape: Tape) -> Global:
             original(tape.take("numpy.random.seed", lambda: int(seed), kind="seed") if plain else seed)
         shared.note_seed()
 
-    np.random.seed = functools.wraps(original)(seed)  # type: ignore[assignment]
+    np.random.seed = functools.wraps(original)(seed)
     trap({np.random: _drawing(np.random, own)}, shared)
     _bits_of_numpy(tape)
     _default_rng(tape)
@@ -177,4 +177,4 @@ def _default_rng(tape: Tape) -> None:
             seed = tape.take("numpy.random.default_rng", lambda: int(seed), kind="seed")
         return original(seed)
 
-    np.random.default_rng = functools.wraps(original)(default_rng)  # type: ignore[assignment]
+    np.random.default_rng = functools.wraps(original)(default_rng)

@@ -25,14 +25,14 @@ THREADS, TASKS = "thread timing", "completion order"
 def install(tape: Tape) -> None:
     """Watch them from now on."""
     _number_futures()
-    concurrent.futures.as_completed = futures.as_completed = _as_completed(tape, futures.as_completed)  # type: ignore[assignment]
+    concurrent.futures.as_completed = futures.as_completed = _as_completed(tape, futures.as_completed)
     for kind in (threading.Thread, multiprocessing.process.BaseProcess):
-        kind.start = _start(tape, kind.start)  # type: ignore[attr-defined]
+        kind.start = _start(tape, kind.start)  # type: ignore[method-assign]
     for executor in (concurrent.futures.ThreadPoolExecutor, concurrent.futures.ProcessPoolExecutor):
-        executor.submit = _submit(tape, executor.submit)  # type: ignore[attr-defined]
+        executor.submit = _submit(tape, executor.submit)  # type: ignore[method-assign]
     pool = multiprocessing.pool.Pool
     pool.imap_unordered = _unordered(tape, pool.imap_unordered)  # type: ignore[method-assign]
-    pool.apply_async = _apply(tape, pool.apply_async)  # type: ignore[method-assign,assignment]
+    pool.apply_async = _apply(tape, pool.apply_async)  # type: ignore[method-assign]
 
 
 def _number_futures() -> None:
