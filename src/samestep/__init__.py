@@ -17,12 +17,15 @@ __all__ = [
     "Recording",
     "Run",
     "SamestepError",
+    "SeedReport",
     "UsageError",
     "WorkerError",
     "diff",
     "match",
     "match_each",
     "record",
+    "seed",
+    "seeded",
 ]
 
 _HOMES = {
@@ -35,12 +38,15 @@ _HOMES = {
     "Recording": "samestep.runs.by_hand",
     "Run": "samestep.runs.reading",
     "SamestepError": "samestep.errors",
+    "SeedReport": "samestep.seeding.report",
     "UsageError": "samestep.errors",
     "WorkerError": "samestep.errors",
     "diff": "samestep.runs.diffing",
     "match": "samestep.matching.match",
     "match_each": "samestep.matching.match",
     "record": "samestep.runs.launching",
+    "seed": "samestep.seeding.seeds",
+    "seeded": "samestep.seeding.seeds",
 }
 
 
