@@ -12,7 +12,8 @@ from samestep.seeding.report import Done, Switch, Touched, Untouched
 
 Census = Mapping[Any, int]
 """How many objects of each type there are."""
-HASH, MKL = "PYTHONHASHSEED", "MKL_CBWR"
+HASH = "PYTHONHASHSEED"
+MKL, MKL_REPRODUCIBLE = "MKL_CBWR", "AUTO"
 
 
 def seed_python(seed: int) -> Done:
@@ -70,14 +71,14 @@ def seed_numpy(module: Any, seed: int, census: Census) -> Done:
 def switch_mkl() -> Done:
     """Intel's MKL, as in NumPy from conda and in PyTorch: run-to-run reproducible reductions, with as many threads."""
     before = os.environ.get(MKL)
-    os.environ.setdefault(MKL, "AUTO")
+    os.environ.setdefault(MKL, MKL_REPRODUCIBLE)
     already = [name for name in ("numpy", "torch") if name in sys.modules]
     doubt = "{} is imported already, and MKL heeds it only before its first computation.".format(" and ".join(already))
     switch = Switch(
         "MKL",
         "{}={}".format(MKL, os.environ[MKL]),
         "Fixed cache sizes and static scheduling make matrix products somewhat slower; nothing raises.",
-        doubt if already else "",
+        doubt if already and before is None else "",
         "MKL reads it once.",
     )
     threads = Untouched(

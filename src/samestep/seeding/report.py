@@ -61,7 +61,7 @@ def nothing() -> None:
 class SeedReport:
     """What `samestep.seed` and `samestep.seeded` did.
 
-    awaited: packages that have not been imported yet, and are seeded as soon as they are.
+    awaited: packages that have not been imported yet, and are taken care of as soon as they are.
     """
 
     seed: int
@@ -92,7 +92,7 @@ class SeedReport:
             ("seeded", [(entry.package, "{}: {}".format(entry.what, entry.by)) for entry in self.touched]),
             ("switched on", [(switch.package, _told(switch)) for switch in self.switches]),
             ("not seeded", [(entry.package, "{}: {}".format(entry.what, entry.why)) for entry in self.untouched]),
-            ("seeded as soon as imported", [("", ", ".join(self.awaited))] if self.awaited else []),
+            ("not imported yet, taken care of when they are", [("", ", ".join(self.awaited))] if self.awaited else []),
         ]
         lines = ["seed {}{}".format(self.seed, ", deterministic" if self.deterministic else "")]
         return "\n".join(lines + [line for title, rows in sections if rows for line in (title, *_lines(rows))])
