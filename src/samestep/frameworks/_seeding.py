@@ -1,6 +1,6 @@
 """How each framework is seeded, put back, and made deterministic by its own switches. Imports none: modules are handed in.
 
-A function that seeds takes the module, the seed and how many objects of each type there are; one that switches takes the module.
+A function that seeds takes the module and the seed; one that switches takes the module.
 Each reads what it will put back before it touches anything.
 """
 
@@ -13,7 +13,7 @@ import random
 import sys
 from typing import Any, Callable, Dict, List, Optional
 
-from samestep.seeding.generators import Census, put_back
+from samestep.seeding.generators import put_back
 from samestep.seeding.report import Done, Switch, Touched, Untouched, nothing
 
 KERAS_STATES = ("global_random_seed", "global_seed_generator")
@@ -28,7 +28,7 @@ _graphs: Dict[str, Optional[int]] = {"seed": None}
 # TensorFlow
 
 
-def _tensorflow(tensorflow: Any, seed: int, census: Census) -> Done:
+def _tensorflow(tensorflow: Any, seed: int) -> Done:
     """The seed of eager mode, that of graphs, and the global tf.random.Generator: tensorflow/python/eager/context.py."""
     contexts: Any = sys.modules["tensorflow.python.eager.context"]
     eager = contexts.context()
@@ -48,9 +48,7 @@ def _tensorflow(tensorflow: Any, seed: int, census: Census) -> Done:
         Touched("tensorflow", "graphs of TensorFlow 1, the current one and new ones", "their seed is {}".format(seed)),
         *(entry for entry in told if isinstance(entry, Touched)),
     ]
-    return Done(
-        restore, touched, [*(e for e in told if isinstance(e, Untouched)), *_tensorflow_left(tensorflow, seed, census)]
-    )
+    return Done(restore, touched, [*(e for e in told if isinstance(e, Untouched)), *_tensorflow_left(seed)])
 
 
 def _call(tensorflow: Any, seed: int) -> str:
@@ -59,8 +57,7 @@ def _call(tensorflow: Any, seed: int) -> str:
     )
 
 
-def _tensorflow_left(tensorflow: Any, seed: int, census: Census) -> List[Untouched]:
-    made = census.get(getattr(tensorflow.random, "Generator", None), 0)
+def _tensorflow_left(seed: int) -> List[Untouched]:
     return [
         Untouched(
             "tensorflow",
@@ -69,7 +66,7 @@ def _tensorflow_left(tensorflow: Any, seed: int, census: Census) -> List[Untouch
         ),
         Untouched(
             "tensorflow",
-            "objects of tf.random.Generator ({} exist), and datasets that exist".format(made),
+            "objects of tf.random.Generator and datasets that exist",
             "they keep their state: tf.random.Generator.from_seed({}) where they are made".format(seed),
         ),
     ]
@@ -161,7 +158,7 @@ def _variables_of_old_tensorflow() -> Done:
 # Keras
 
 
-def _keras(keras: Any, seed: int, census: Census) -> Done:
+def _keras(keras: Any, seed: int) -> Done:
     """What keras.utils.set_random_seed does beside seeding others, which would import TensorFlow on any backend."""
     name = keras.__name__
     states: Any = sys.modules.get(name + ".src.backend.common.global_state")
@@ -181,9 +178,8 @@ def _keras(keras: Any, seed: int, census: Census) -> Done:
             name, "global SeedGenerator, of this thread", "made anew at its next use, as by keras.utils.set_random_seed"
         ),
     ]
-    made = census.get(keras.random.SeedGenerator, 0)
     why = "they keep their state, as those of Dropout layers: make the model after seeding"
-    return Done(restore, touched, [Untouched(name, "objects of SeedGenerator ({} exist)".format(made), why)])
+    return Done(restore, touched, [Untouched(name, "objects of SeedGenerator that exist", why)])
 
 
 def _keras_2(keras: Any, seed: int) -> Done:
@@ -205,7 +201,7 @@ def _keras_2(keras: Any, seed: int) -> Done:
 # PyTorch
 
 
-def _torch(torch: Any, seed: int, census: Census) -> Done:
+def _torch(torch: Any, seed: int) -> Done:
     """torch.manual_seed seeds the CPU and every accelerator: torch/random.py."""
     accelerators = [
         getattr(torch, name) for name in ("cuda", "xpu") if hasattr(getattr(torch, name, None), "is_initialized")
@@ -228,7 +224,11 @@ def _torch(torch: Any, seed: int, census: Census) -> Done:
         ),
     ]
     why = "they keep their state: torch.Generator().manual_seed({}) where they are made".format(seed)
-    return Done(restore, touched, [Untouched("torch", "objects of torch.Generator, workers that run already", why)])
+    return Done(
+        restore,
+        touched,
+        [Untouched("torch", "objects of torch.Generator that exist, and workers that run already", why)],
+    )
 
 
 def _accelerator_restored(device: Any) -> Callable[[], None]:
@@ -294,7 +294,7 @@ def _cublas(torch: Any, undo: contextlib.ExitStack) -> Switch:
 # JAX, CuPy, and those that have no generator of their own
 
 
-def _jax(jax: Any, seed: int, census: Census) -> Done:
+def _jax(jax: Any, seed: int) -> Done:
     why = "they are values, and no generator has a state: make them of jax.random.key({})".format(seed)
     return Done(nothing, untouched=[Untouched("jax", "keys, and flax.nnx.Rngs", why)])
 
@@ -316,7 +316,7 @@ def _jax_switches(jax: Any) -> Done:
     return Done(functools.partial(put_back, XLA, before), switches=[switch])
 
 
-def _cupy(cupy: Any, seed: int, census: Census) -> Done:
+def _cupy(cupy: Any, seed: int) -> Done:
     """Each device has a global RandomState; its state cannot be read, so another one stands in its place."""
     devices = range(cupy.cuda.runtime.getDeviceCount())
     before = [_on_device(cupy, number, cupy.random.get_random_state) for number in devices]
@@ -327,7 +327,7 @@ def _cupy(cupy: Any, seed: int, census: Census) -> Done:
 
     put([_on_device(cupy, number, lambda: cupy.random.RandomState(seed)) for number in devices])
     touched = Touched("cupy", "global RandomState of every device", "cupy.random.RandomState({})".format(seed))
-    left = Untouched("cupy", "objects of cupy.random.Generator and RandomState", "they keep their state")
+    left = Untouched("cupy", "objects of cupy.random.Generator and RandomState that exist", "they keep their state")
     return Done(functools.partial(put, before), [touched], [left])
 
 
@@ -336,7 +336,7 @@ def _on_device(cupy: Any, number: int, call: Callable[[], Any]) -> Any:
         return call()
 
 
-def _shared_variables(module: Any, seed: int, census: Census) -> Done:
+def _shared_variables(module: Any, seed: int) -> Done:
     why = "generators are variables of the program, seeded where they are made"
     return Done(nothing, untouched=[Untouched(module.__name__, "its random variables", why)])
 

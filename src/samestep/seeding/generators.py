@@ -6,12 +6,10 @@ import functools
 import os
 import random
 import sys
-from typing import Any, Mapping
+from typing import Any
 
 from samestep.seeding.report import Done, Switch, Touched, Untouched
 
-Census = Mapping[Any, int]
-"""How many objects of each type there are."""
 HASH = "PYTHONHASHSEED"
 MKL, MKL_REPRODUCIBLE = "MKL_CBWR", "AUTO"
 
@@ -53,7 +51,7 @@ def _hash_advice(seed: int) -> str:
     )
 
 
-def seed_numpy(module: Any, seed: int, census: Census) -> Done:
+def seed_numpy(module: Any, seed: int) -> Done:
     """`numpy.random`: its global generator, which scikit-learn, SciPy and pandas draw from too."""
     restore = functools.partial(module.set_state, module.get_state())
     module.seed(seed)
@@ -61,9 +59,7 @@ def seed_numpy(module: Any, seed: int, census: Census) -> Done:
         Touched("numpy", "global generator of np.random", "np.random.seed({})".format(seed)),
         Touched("numpy", "scikit-learn, SciPy and pandas without a random_state", "they draw from np.random"),
     ]
-    made = [census.get(getattr(module, "Generator", None), 0), census.get(module.RandomState, 0) - 1]
-    names = ("objects of np.random.Generator ({} exist)", "of np.random.RandomState ({} exist)")
-    what = ", ".join(name.format(max(count, 0)) for name, count in zip(names, made))
+    what = "objects of np.random.Generator and np.random.RandomState that exist"
     why = "they keep their state: np.random.default_rng({}) where they are made".format(seed)
     return Done(restore, touched, [Untouched("numpy", what, why)])
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gc
 import operator
-from collections import Counter
 from typing import Any, Callable, Dict, List, Optional
 
 from samestep.errors import UsageError
 from samestep.frameworks._seeding import SEEDERS, SWITCHES
 from samestep.recording.imports import when_imported
-from samestep.seeding.generators import Census, seed_numpy, seed_python, switch_mkl
+from samestep.seeding.generators import seed_numpy, seed_python, switch_mkl
 from samestep.seeding.report import Done, SeedReport, Untouched, nothing
 
 LARGEST = 2**32 - 1
@@ -29,7 +27,6 @@ class Seeding:
         self._seed, self._deterministic = 0, False
         self._done: Dict[str, Done] = {}
         self._awaited: Dict[str, Any] = {}
-        self._census: Census = {}
         self._forget: Callable[[], None] = nothing
         self._kept: Dict[str, Callable[[], None]] = {}
 
@@ -42,16 +39,14 @@ class Seeding:
             self._keep("MKL", switch_mkl())
         self._keep("python", seed_python(self._seed))
         self._awaited = dict.fromkeys(PACKAGES)
-        self._census = Counter(map(type, gc.get_objects()))
         self._forget = when_imported({name: functools.partial(self._arrived, name) for name in PACKAGES})
-        self._census = Counter()  # of what is imported later there is nothing yet
         return self.report()
 
     def _arrived(self, name: str, module: Any) -> None:
         self._awaited.pop(name, None)
         if self._deterministic and name in SWITCHES:
             self._keep(name + " switches", self._guarded(name, lambda: SWITCHES[name](module)))
-        self._keep(name, self._guarded(name, lambda: PACKAGES[name](module, self._seed, self._census)))
+        self._keep(name, self._guarded(name, lambda: PACKAGES[name](module, self._seed)))
         self._changed(self.report())
 
     def _guarded(self, name: str, act: Callable[[], Done]) -> Done:
