@@ -46,6 +46,16 @@ DRAWS = {
 """{(imports, Keras's backend): draws}"""
 
 
+AS_KERAS = """
+assert "tensorflow" not in sys.modules
+samestep.seed(7, deterministic=True)
+first = float(keras.random.normal(()))
+assert "tensorflow" not in sys.modules
+keras.utils.set_random_seed(7)  # imports TensorFlow
+assert float(keras.random.normal(())) == first
+"""
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_left_seeded():
     with samestep.seeded(0):
@@ -69,11 +79,21 @@ def whats(entries, package):
 
 
 @pytest.mark.parametrize(("imports", "backend"), DRAWS, ids=["numpy", "torch", "tensorflow", "keras"])
-def test_draws_repeat_after_seeding_and_go_on_after_a_block_as_if_it_had_not_been(imports, backend):
+def test_draws_repeat_after_seeding_before_or_after_the_import_and_go_on_after_a_block_as_if_it_had_not_been(
+    imports, backend
+):
     draws = ", ".join(f"{draw!r}: lambda: {draw}" for draw in DRAWS[imports, backend])
     code = f"""
+report = samestep.seed(7)
 import numpy as np
 {imports}
+draws = {{{draws}}}
+states = random.getstate(), np.random.get_state()
+late = [draw() for what, draw in draws.items() if "global" not in what]
+samestep.seed(7)
+random.setstate(states[0]), np.random.set_state(states[1])  # imports draw too
+assert late == [draw() for what, draw in draws.items() if "global" not in what], "seeded when it was imported"
+
 def check(draw):
     def draws(count):
         return [draw() for _ in range(count)]
@@ -104,31 +124,12 @@ def check(draw):
     got += draws(2)
     assert got == plain, (got, plain)
 
-for what, draw in {{{draws}}}.items():
+for what, draw in draws.items():
     print(what)
     check(draw)
+{AS_KERAS if backend else ""}
 """
     assert fresh(code, KERAS_BACKEND=backend).splitlines() == DRAWS[imports, backend]
-
-
-@pytest.mark.parametrize("packages", [["numpy.random", "torch"], ["tensorflow", "tf_keras"]], ids=str)
-def test_what_is_imported_after_the_seed_is_seeded_as_if_it_had_been_there(packages):
-    fresh(f"""
-import importlib
-report = samestep.seed(7)
-assert set({packages}) <= set(report.awaited)
-DRAWS = {{
-    "numpy.random": lambda module: module.normal(),
-    "torch": lambda module: float(module.randn(())),
-    "tensorflow": lambda module: float(module.random.normal(())),
-    "tf_keras": lambda module: float(module.initializers.RandomNormal()(())),
-}}
-for package in {packages}:
-    module = importlib.import_module(package)
-    late = DRAWS[package](module)
-    samestep.seed(7)
-    assert late == DRAWS[package](module), package
-""")
 
 
 def test_what_is_imported_in_a_block_is_seeded_there_told_and_given_back_unseeded():
@@ -217,23 +218,6 @@ with samestep.seeded(7):
 assert default.seed is None
 assert drawn(tf.Graph()) != first
 """)
-
-
-def test_keras_on_another_backend_is_seeded_without_tensorflow_being_imported():
-    fresh(
-        """
-import keras
-samestep.seed(7)
-samestep.seed(7, deterministic=True)
-assert "tensorflow" not in sys.modules
-first = float(keras.random.normal(()))
-samestep.seed(7)
-assert float(keras.random.normal(())) == first
-keras.utils.set_random_seed(7)
-assert float(keras.random.normal(())) == first, "as Keras's own"
-""",
-        KERAS_BACKEND="torch",
-    )
 
 
 def test_seeding_imports_neither_numpy_nor_a_framework():
