@@ -19,6 +19,7 @@ USER_SIDE = [
     *sorted(PACKAGE.glob("experiments/**/*.py")),
     *sorted(PACKAGE.glob("recording/**/*.py")),
     *sorted(PACKAGE.glob("watching/**/*.py")),
+    *sorted(PACKAGE.glob("seeding/**/*.py")),
     *(PACKAGE / "worker" / name for name in ("__init__.py", "answers.py", "child.py", "ending.py", "loading.py", "messages.py")),
 ]  # fmt: skip
 """What runs inside the user's interpreter."""
@@ -91,7 +92,7 @@ def test_what_runs_in_the_users_interpreter_is_readable_to_python_3_7(path):
 
 @pytest.mark.parametrize("path", USER_SIDE, ids=named)
 def test_what_runs_in_the_users_interpreter_needs_nothing_but_numpy_and_its_framework(path):
-    alone = path.parent.name in ("worker", "samestep", "recording", "watching")
+    alone = path.parent.name in ("worker", "samestep", "recording", "seeding", "watching")
     allowed = {"numpy", "samestep"} | (set() if alone else FRAMEWORK_PACKAGES) | WHERE_INSTALLED.get(named(path), set())
     assert roots(path.read_text()) - STANDARD - allowed == set()
 

@@ -116,6 +116,29 @@ def test_a_session_of_tensorflow_1_15_is_recorded_and_trains_the_same_bits(old_p
     assert run.manifest["environment"]["packages"]["tensorflow"].startswith("1.15")
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "import tensorflow as tf\ntf.reset_default_graph()\ndraw = tf.random.normal(())\nprint(tf.Session().run(draw))",
+        "import tensorflow as tf\ntf.enable_eager_execution()\nprint(float(tf.random.normal(())))",
+        "import keras\nlayer = keras.layers.Dense(1, input_shape=(1,))\n"
+        "model = keras.Sequential([layer])\nprint(model.get_weights())",
+        "import samestep\nwith samestep.seeded(7) as report:\n    print(report)\nimport random, numpy as np\n"
+        "print(random.random(), np.random.random())",
+    ],
+    ids=["graph", "eager", "keras", "numpy alone"],
+)
+def test_a_script_on_python_3_7_is_seeded_before_it_makes_a_graph(old_python, tmp_path, script):
+    (tmp_path / "script.py").write_text(script)
+
+    def printed(seed):
+        command = [sys.executable, "-m", "samestep", "seed", "--python", old_python, str(seed), "script.py"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True, cwd=tmp_path)
+        return done.stdout
+
+    assert printed(7) == printed(7) != printed(8)
+
+
 def test_the_same_file_trains_the_same_in_tensorflow_1_15_and_2(old_python):
     program = "mnist-softmax:tensorflow1"
     result = samestep.match(program, program, left_python=old_python, steps=20)

@@ -18,6 +18,7 @@ __all__ = [
     "Recording",
     "Run",
     "SamestepError",
+    "SeedReport",
     "UsageError",
     "WorkerError",
     "check",
@@ -25,6 +26,8 @@ __all__ = [
     "match",
     "match_each",
     "record",
+    "seed",
+    "seeded",
 ]
 
 _HOMES = {
@@ -38,6 +41,7 @@ _HOMES = {
     "Recording": "samestep.runs.by_hand",
     "Run": "samestep.runs.reading",
     "SamestepError": "samestep.errors",
+    "SeedReport": "samestep.seeding.report",
     "UsageError": "samestep.errors",
     "WorkerError": "samestep.errors",
     "check": "samestep.checking.check",
@@ -45,6 +49,8 @@ _HOMES = {
     "match": "samestep.matching.match",
     "match_each": "samestep.matching.match",
     "record": "samestep.runs.launching",
+    "seed": "samestep.seeding.seeds",
+    "seeded": "samestep.seeding.seeds",
 }
 
 

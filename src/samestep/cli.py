@@ -216,6 +216,38 @@ def record(
     raise typer.Exit(done.exit_status)
 
 
+@app.command(context_settings={"allow_interspersed_args": False})
+def seed(
+    number: Annotated[int, typer.Argument(metavar="SEED", min=0, max=2**32 - 1, help="The seed, from 0 to 2**32 - 1.")],
+    script: Annotated[str, typer.Argument(help="The script that trains.")],
+    arguments: Annotated[list[str] | None, typer.Argument(help="The script's own arguments.")] = None,
+    deterministic: Annotated[
+        bool,
+        typer.Option("--deterministic", help="Turn on each framework's own switches; the report says what they cost."),
+    ] = False,
+    python: Annotated[str | None, typer.Option(metavar="PATH", help="The interpreter that runs the script.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report as JSON, instead of to standard error.")
+    ] = None,
+) -> None:
+    """Run a script unedited with everything seeded from its start.
+
+    Everything after SCRIPT is the script's own. Exit status: the script's.
+    """
+    from samestep.runs import seeding
+
+    if json is not None:
+        _check_writable(json)
+    done = seeding.run(number, script, arguments or (), deterministic=deterministic, python=python)
+    if done.report is None:
+        _say("samestep: the script's interpreter ended before anything was seeded.")
+    elif json is not None:
+        _write(json, done.report.to_json() + "\n")
+    else:
+        _say(f"samestep: {done.report}")
+    raise typer.Exit(done.exit_status)
+
+
 @app.command()
 def diff(
     left: Annotated[Path, typer.Argument(help="The folder of a recorded run.")],

@@ -24,6 +24,7 @@ from samestep.checking.suspects import DISK, HASH, Suspect
 from samestep.checking.trials import ONE_THREAD, Launch, Setup, Trial, environment
 from samestep.errors import ProgramError, UsageError
 from samestep.results import CheckCause, CheckDifference, CheckResult, Mended, Metric
+from samestep.watching.install import UNWATCHED
 from samestep.watching.tasks import TASKS, THREADS
 
 RUNS = 3
@@ -306,7 +307,7 @@ def _causes(proved: Proved, mends: Mends) -> tuple[CheckCause, ...]:
     return tuple(found)
 
 
-def _result(bench: _Bench, trials: list[Trial], verdict: Any, **more: Any) -> CheckResult:
+def _result(bench: _Bench, trials: list[Trial], verdict: Any, note: str = "", **more: Any) -> CheckResult:
     found = [value for value in map(outcomes.metric, trials) if value is not None]
     metric = Metric(found[0][0], tuple(value for _, value in found)) if found else None
     statuses = tuple(trial.exit_status for trial in trials)
@@ -320,7 +321,15 @@ def _result(bench: _Bench, trials: list[Trial], verdict: Any, **more: Any) -> Ch
         exit_statuses=statuses,
         metric=metric,
         missed=_missed(len(trials)),
+        note="; ".join(part for part in (note, _unwatched(trials)) if part),
         **more,
+    )
+
+
+def _unwatched(trials: list[Trial]) -> str:
+    """What could not be watched, in words."""
+    return "; ".join(
+        {f"{e.source} could not be watched ({e.value})": 0 for t in trials for e in t.events if e.kind == UNWATCHED}
     )
 
 

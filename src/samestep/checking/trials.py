@@ -145,7 +145,7 @@ class Launch:
             "switches": sorted(setup.switches),
             "edits": setup.edits,
         }
-        options = {"digest": "", "every": 0, "on_error": "continue", "watch": watch}
+        options = {"record": {"digest": "", "every": 0, "on_error": "continue"}, "watch": watch}
         begun = time.monotonic()
         with (
             open(folder / "stdin", "rb") as read,
@@ -160,9 +160,8 @@ class Launch:
             )
         took = time.monotonic() - begun
         if not (folder / "tape-0.jsonl").exists():
-            raise ProgramError(
-                f"{self.script} could not be watched: {done.trouble or _text(folder / 'stderr')[-2000:]}"
-            )
+            why = done.trouble or _text(folder / "stderr")[-2000:]
+            raise ProgramError(f"{self.script} could not be watched: {why}")
         return Trial(folder, setup, done.exit_status, took, seconds is not None and took >= seconds)
 
 

@@ -22,7 +22,10 @@ def hook(tape: Any) -> List[Any]:
     shared: List[Any] = []
 
     def install(file: str, module: Any) -> None:
-        shared.extend(importlib.import_module("samestep.frameworks." + file).hook(module, tape))
+        try:
+            shared.extend(importlib.import_module("samestep.frameworks." + file).hook(module, tape))
+        except Exception as error:  # a version that is made otherwise: the script is to run nevertheless
+            tape.note("unwatched", module.__name__, "{}: {}".format(type(error).__name__, error))
 
     when_imported({name: functools.partial(install, file) for name, file in HOOKS.items()})
     return shared

@@ -7,11 +7,12 @@ a resource, is read by an operation of its own, and what was read stays as it is
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any, Callable, Dict, Iterable, List, Set
 
 RACE = "variable race in graph"
 IN_ORDER = "reads before writes"
-"""The switch: of all variables, or with ": NAME" behind it of one."""
+"""The switch, with ": NAME" of variables behind it."""
 MOST = 20000
 """Operations of a graph that is looked at."""
 OLD, NEW = ("VariableV2", "Variable"), ("VarHandleOp",)
@@ -68,9 +69,15 @@ def _race(tape: Any, variable: Any, write: Any) -> None:
     loose = [read for read in loose if _placeholders(_ancestors(read)) <= needs]
     if not loose or write.name == variable.name + "/Assign":  # the latter gives it its first value, in a run of its own
         return
-    tape.seen(RACE, at=variable.name)
-    if tape.switches & {IN_ORDER, "{}: {}".format(IN_ORDER, variable.name)}:
+    family = _family(variable.name)
+    tape.seen(RACE, at=family)
+    if "{}: {}".format(IN_ORDER, family) in tape.switches:
         write._add_control_inputs(loose)
+
+
+def _family(name: str) -> str:
+    """What variables of one role are called, as the same layer's or slot's of several networks in a graph."""
+    return "/".join(re.sub("(_[0-9]+)+$", "", part) for part in name.split("/"))
 
 
 def _readers(variable: Any) -> List[Any]:

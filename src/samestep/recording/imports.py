@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.abc
 import importlib.util
 import sys
@@ -50,12 +51,23 @@ class _Loader(importlib.abc.Loader):
         return getattr(self._loader, name)
 
 
-def when_imported(awaited: Dict[str, Callable[[Any], None]]) -> None:
-    """Call each function with its module, by name, once that has been imported; at once where it is already."""
+def when_imported(awaited: Dict[str, Callable[[Any], None]]) -> Callable[[], None]:
+    """Call each function with its module, by name, once that has been imported; at once where it is already.
+
+    Answers with a function that ends the waiting.
+    """
     later = {}
     for name, then in awaited.items():
         if name in sys.modules:
             then(sys.modules[name])
         else:
             later[name] = then
-    sys.meta_path.insert(0, _Finder(later))
+    finder = _Finder(later)
+    sys.meta_path.insert(0, finder)
+
+    def forget() -> None:
+        later.clear()
+        with contextlib.suppress(ValueError):
+            sys.meta_path.remove(finder)
+
+    return forget

@@ -1,33 +1,36 @@
-"""Runs a user's script as Python would, while its training is recorded: script.py LINE OPTIONS SCRIPT [ARGS].
+"""Runs a user's script as Python would, seeded or while its training is recorded: script.py LINE OPTIONS SCRIPT [ARGS].
 
-Started as a plain script by any interpreter from Python 3.7 on, with NumPy beside it. LINE is the file descriptor that the
-rows are written to, OPTIONS the arguments of the Recorder as JSON.
+Started as a plain script by any interpreter from Python 3.7 on, with NumPy beside it. LINE is the file descriptor that messages
+are written to, OPTIONS as JSON: under "record" the arguments of the Recorder, under "seed" those of Seeding.begin.
 """
 
 from __future__ import annotations
 
 import atexit
 import builtins
+import contextlib
 import importlib.util
 import json
 import os
 import sys
 import types
-from typing import Any
+from typing import Any, Callable
+
+Send = Callable[[Any], None]
 
 
 def main() -> None:
-    """Hook what the script may import, run it, and hand on the last rows however it ends."""
+    """Seed, hook what the script may import, run it, and hand on the last rows however it ends."""
     line, options, script = int(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
     _make_samestep_importable()
     _need_numpy()
-    watch = options.pop("watch", None)
-    recorder = _recorder(line, options)
+    send = _sender(line)
+    end = _record(send, options["record"], options.get("watch"), script) if "record" in options else _let_it_end
     sys.argv[:] = sys.argv[3:]
     sys.path[0] = os.path.dirname(os.path.realpath(script))
-    if watch is not None:
-        _watch(script, watch, recorder)
-    _run(script, recorder, (watch or {}).get("edits", {}))
+    if "seed" in options:
+        _seed(send, options["seed"])
+    _run(script, end, options.get("watch", {}).get("edits", {}))
 
 
 def _make_samestep_importable() -> None:
@@ -51,45 +54,69 @@ def _need_numpy() -> None:
         sys.exit(NO_NUMPY)
 
 
-def _recorder(line: int, options: Any) -> Any:
-    from samestep.frameworks import _recording
-    from samestep.recording.recorder import Recorder
+def _sender(line: int) -> Send:
     from samestep.worker import messages
 
     stream = os.fdopen(line, "wb", buffering=1 << 16)
-    recorder = Recorder(lambda message: messages.write(stream, message), **options)
+    return lambda message: messages.write(stream, message)
+
+
+def _let_it_end(status: int) -> None:
+    """Nothing has to be handed on."""
+
+
+def _seed(send: Send, options: Any) -> None:
+    """Seed, last of all before the script begins, and send what was seeded, anew whenever a framework has been imported."""
+    from samestep.seeding.seeds import Seeding
+
+    own = os.getpid()
+
+    def tell(report: Any) -> None:
+        if os.getpid() == own:  # what the script forks has the line too
+            with contextlib.suppress(OSError):  # who asked is gone: the script goes on
+                send({"seeded": report.to_json()})
+
+    tell(Seeding(tell).begin(**options))
+
+
+def _record(send: Send, options: Any, watch: Any, script: str) -> Callable[[int], None]:
+    from samestep.frameworks import _recording
+    from samestep.recording.recorder import Recorder
+
+    recorder = Recorder(send, **options)
+    recorder.begin()
+    _recording.hook(recorder)
+    end = recorder.end if watch is None else _watched(script, watch, recorder)
     leave = os._exit
 
     def exit_at_once(status: int) -> None:
-        recorder.end(status)
+        end(status)
         leave(status)
 
     os._exit = exit_at_once  # type: ignore[assignment]
-    recorder.begin()
-    _recording.hook(recorder)
-    return recorder
+    return end
 
 
-def _watch(script: str, options: Any, recorder: Any) -> None:
-    """Watch what may differ from run to run as well, for samestep check."""
+def _watched(script: str, options: Any, recorder: Any) -> Callable[[int], None]:
+    """Watch what may differ from run to run as well, for samestep check; returns what ends both."""
     from samestep.watching.install import install
 
-    finish, end = install(script, options, lambda: recorder.step), recorder.end
+    finish = install(script, options, lambda: recorder.step)
 
-    def end_of_both(status: int) -> None:
+    def end(status: int) -> None:
         finish()
-        end(status)
+        recorder.end(status)
 
-    recorder.end = end_of_both
+    return end
 
 
-def _run(script: str, recorder: Any, edits: Any) -> None:
+def _run(script: str, end: Callable[[int], None], edits: Any) -> None:
     main_module = types.ModuleType("__main__")
     main_module.__file__ = script
     main_module.__builtins__ = builtins  # type: ignore[attr-defined]
     sys.modules["__main__"] = main_module
     state = {"status": 0}
-    atexit.register(lambda: recorder.end(state["status"]))  # what the script itself registers comes before it
+    atexit.register(lambda: end(state["status"]))  # what the script itself registers comes before it
     try:
         code = compile(edits.get(os.path.realpath(script)) or _read(script), script, "exec", dont_inherit=True)
         exec(code, main_module.__dict__)

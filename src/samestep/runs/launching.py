@@ -1,4 +1,4 @@
-"""Starts a user's script, records its training, and lets it end as it would have ended."""
+"""Starts a user's script, records its training or seeds it, and lets it end as it would have ended."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ WAITING = 64
 PATIENCE = 2.0
 """Seconds after the script's end in which its last rows may still arrive."""
 ENDED = None
+LACKS_NUMPY = "the interpreter has no NumPy; give it one: python -m pip install numpy"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def record(
     if python is None:
         digests.named(digest)
     place = Path(folder) if folder else _next_free(Path("runs"), Path(script).stem)
-    options = {"digest": digest, "every": every, "on_error": on_error}
+    options = {"record": {"digest": digest, "every": every, "on_error": on_error}}
     return run(place, [python or sys.executable], script, arguments, options)
 
 
@@ -82,13 +83,13 @@ def run(
     """
     writer = RunWriter(place, command=[script, *arguments], script=script)
     try:
-        process, stream = _start(interpreter, script, arguments, options, how)
+        process, stream = start(interpreter, script, arguments, options, how)
     except UsageError as error:
         writer.close(None, str(error))
         raise
     alone = how.get("start_new_session", False)
-    with contextlib.nullcontext() if alone else _signals_are_the_scripts(process), _ended_with_us(process, alone):
-        trouble = _write_all(writer, process, stream, options["on_error"] == "stop", seconds)
+    with contextlib.nullcontext() if alone else signals_are_the_scripts(process), _ended_with_us(process, alone):
+        trouble = _write_all(writer, process, stream, options["record"]["on_error"] == "stop", seconds)
         status = process.wait()
     return _finish(writer, status, trouble)
 
@@ -105,10 +106,15 @@ def _ended_with_us(process: subprocess.Popen[bytes], alone: bool) -> Iterator[No
             process.wait()
 
 
-def _check(script: str, on_error: str, every: int) -> None:
+def check_script(script: str, example: str) -> None:
+    """Raise UsageError unless it is a file."""
     if not Path(script).is_file():
         what = "is a folder" if Path(script).is_dir() else "does not exist"
-        raise UsageError(f"{script} {what}. Name the script that trains: samestep record train.py")
+        raise UsageError(f"{script} {what}. Name the script that trains: {example}")
+
+
+def _check(script: str, on_error: str, every: int) -> None:
+    check_script(script, "samestep record train.py")
     if on_error not in ("continue", "stop"):
         raise UsageError(f"--on-error is continue or stop, not {on_error!r}.")
     if every < 0:
@@ -124,9 +130,13 @@ def _next_free(parent: Path, name: str) -> Path:
     return next(parent / n for n in (f"{name}-{number:04d}" for number in range(1, len(taken) + 2)) if n not in taken)
 
 
-def _start(
+def start(
     interpreter: Sequence[str], script: str, arguments: Sequence[str], options: dict[str, Any], how: dict[str, Any]
 ) -> tuple[subprocess.Popen[bytes], BinaryIO]:
+    """Start a script, and the line that its messages come on; options: see `samestep.recording.script`.
+
+    interpreter: its command. how: further arguments of `subprocess.Popen`.
+    """
     ours, theirs = os.pipe()
     command = [*interpreter, str(SCRIPT), str(theirs), json.dumps(options), script, *arguments]
     try:
@@ -140,7 +150,7 @@ def _start(
 
 
 @contextmanager
-def _signals_are_the_scripts(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def signals_are_the_scripts(process: subprocess.Popen[bytes]) -> Iterator[None]:
     """Ctrl-C reaches the script by itself, other signals to end are handed on; what it does then is its affair."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -162,10 +172,8 @@ def _write_all(
     writer: RunWriter, process: subprocess.Popen[bytes], stream: BinaryIO, stop: bool, seconds: float | None
 ) -> str:
     """Write what arrives until the script says that it has ended, or is dead; what went wrong, if anything."""
-    waiting: queue.Queue[Any] = queue.Queue(WAITING)
-    threading.Thread(target=_listen, args=(stream, waiting), daemon=True).start()
     trouble = ""
-    for message in _arriving(waiting, process, None if seconds is None else time.monotonic() + seconds):
+    for message in arriving(stream, process, seconds):
         if isinstance(message, str):
             return trouble or message
         trouble = trouble or _written(writer, message)
@@ -186,8 +194,14 @@ def _listen(stream: BinaryIO, waiting: queue.Queue[Any]) -> None:
         waiting.put(f"the line from the script was garbled: {error}")
 
 
-def _arriving(waiting: queue.Queue[Any], process: subprocess.Popen[bytes], until: float | None) -> Iterator[Any]:
-    """Messages until the line is closed, which a process that the script forked may hold open longer than it lives."""
+def arriving(stream: BinaryIO, process: subprocess.Popen[bytes], seconds: float | None = None) -> Iterator[Any]:
+    """Messages until the line is closed, which a process that the script forked may hold open longer than it lives.
+
+    The last one is a sentence where the line was garbled. seconds: after which the process is killed.
+    """
+    until = None if seconds is None else time.monotonic() + seconds
+    waiting: queue.Queue[Any] = queue.Queue(WAITING)
+    threading.Thread(target=_listen, args=(stream, waiting), daemon=True).start()
     while True:
         over = process.poll() is not None
         if until is not None and time.monotonic() > until and not over:
@@ -213,11 +227,16 @@ def _written(writer: RunWriter, message: dict[str, Any]) -> str:
     return writer.why
 
 
+def shell_status(status: int) -> int:
+    """The exit status as a shell tells it: 128 and the number of the signal that ended the process."""
+    return 128 - status if status < 0 else status
+
+
 def _finish(writer: RunWriter, status: int, trouble: str) -> Recorded:
     """Close the run with the true reason."""
     if status == NO_NUMPY and not writer.rows:
-        trouble = trouble or "the interpreter has no NumPy; give it one: python -m pip install numpy"
-    status = 128 - status if status < 0 else status
+        trouble = trouble or LACKS_NUMPY
+    status = shell_status(status)
     try:
         writer.close(status, trouble)
     except OSError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import linecache
 import os
 import random
@@ -145,9 +144,10 @@ def _noting(original: Any, note: Callable[[], None]) -> Any:
 
 def _bits_of_numpy(tape: Tape) -> None:
     """All that NumPy seeds by itself asks one function for its bits (numpy/random/bit_generator.pyx)."""
-    module = importlib.import_module("numpy.random.bit_generator")
+    names = ("numpy.random.bit_generator", "numpy.random._bit_generator")
+    module: Any = next((sys.modules[name] for name in names if name in sys.modules), None)
     if hasattr(module, "randbits"):
-        module.randbits = lambda count: tape.take(_numpys_name(), lambda: bits(count // 8))  # type: ignore[attr-defined]
+        module.randbits = lambda count: tape.take(_numpys_name(), lambda: bits(count // 8))
 
 
 def _numpys_name() -> str:
