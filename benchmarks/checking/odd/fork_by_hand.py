@@ -1,4 +1,4 @@
-"""os.fork, a pipe, and a child that leaves by os._exit."""
+"""os.fork, a pipe, and a child that leaves by os._exit; Python seeds its generator anew in the child, whatever the parent did."""
 
 import os
 import random
