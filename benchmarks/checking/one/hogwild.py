@@ -4,14 +4,14 @@ import threading
 import time
 
 weights = [0.0] * 4
-ROWS = [([1.0, i / 7, (i % 3) / 3, (i % 5) / 5], i / 4) for i in range(48)]
+ROWS = [([1.0, i / 7, (i % 3) / 3, (i % 5) / 5], i / 4) for i in range(150)]
 
 
 def work(rows):
     for x, y in rows:
         seen = list(weights)
         error = sum(w * v for w, v in zip(seen, x)) - y
-        time.sleep(0.0005)  # the gradient takes its time
+        time.sleep(0.0002)  # the gradient takes its time
         for i in range(4):
             weights[i] = seen[i] - 0.1 * error * x[i]
 

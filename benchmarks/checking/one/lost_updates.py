@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 
 sys.setswitchinterval(1e-6)
 counts = {"steps": 0, "seen": 0}
@@ -11,11 +12,13 @@ def count(n):
     for i in range(n):
         steps = counts["steps"]
         value = sum(j for j in range(i % 7))
+        if i % 10 == 0:
+            time.sleep(0)  # as any call to the system does
         counts["steps"] = steps + 1
         counts["seen"] = counts["seen"] + value
 
 
-pool = [threading.Thread(target=count, args=(6000,)) for _ in range(4)]
+pool = [threading.Thread(target=count, args=(3000,)) for _ in range(4)]
 for thread in pool:
     thread.start()
 for thread in pool:

@@ -6,7 +6,7 @@ DATA = [(0.1 * i, 0.3 * i - 1) for i in range(10)]
 
 
 def augment(x):
-    if random.random() < 0.02:
+    if random.random() < 0.022:
         return -x
     return x
 

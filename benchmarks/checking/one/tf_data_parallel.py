@@ -9,8 +9,8 @@ def load(i):
     return tf.reduce_mean(tf.sin(tf.cast(pixels, tf.float32))) + tf.cast(i, tf.float32)
 
 
-dataset = tf.data.Dataset.range(200).map(load, num_parallel_calls=6, deterministic=False).batch(4)
-w = tf.Variable(0.0)
-for batch in dataset:
-    w.assign_add(0.1 * (tf.reduce_mean(batch) - w))
-print("w", w.numpy())
+dataset = tf.data.Dataset.range(120).map(load, num_parallel_calls=6, deterministic=False)
+w = 0.0
+for value in dataset.as_numpy_iterator():
+    w += 0.1 * (value - w)
+print("w", w)
