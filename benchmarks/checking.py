@@ -192,7 +192,7 @@ def table(rows: Iterable[Row]) -> Table:
     """A line for each script."""
     made = Table("script", "verdict", "causes planted", "causes confirmed", "right", "seconds", "runs")
     for row in rows:
-        verdict = row.verdict if row.verdict_right else f"{row.verdict}, not {' or '.join(row.script.verdicts)}"
+        verdict = row.verdict if row.verdict_right else f"{row.verdict}, expected {' or '.join(row.script.verdicts)}"
         planted = "\n".join(" or ".join(cause.source) for cause in row.script.causes)
         confirmed = "\n".join(f"{cause['source']} at {cause.get('site')}" for cause in row.confirmed)
         runs = "" if row.result is None else str(row.result["runs"])
@@ -234,7 +234,9 @@ def main() -> int:
     parser.add_argument(
         "--only", metavar="PATTERN", default="*", help="only scripts such as one/keras_*, or with this in their name"
     )
-    parser.add_argument("--timeout", type=float, default=900, help="seconds that one check may take (default 900)")
+    parser.add_argument(
+        "--timeout", metavar="SECONDS", type=float, default=900, help="how long one check may take (default 900)"
+    )
     parser.add_argument("--list", action="store_true", help="only print what scripts there are")
     asked = parser.parse_args()
     chosen = scripts(asked.group, asked.only)

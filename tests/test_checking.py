@@ -137,7 +137,7 @@ def fake(folder, monkeypatch, body):
 def test_the_table_and_the_summary_say_what_is_missing():
     rows = [row(PLANTED, "reproducible"), right(INNOCENT)]
     table = checking.table(rows)
-    assert list(table.columns[1].cells) == ["reproducible, not not reproducible", "reproducible"]
+    assert list(table.columns[1].cells) == ["reproducible, expected not reproducible", "reproducible"]
     assert list(table.columns[4].cells) == ["NO", "yes"]
     assert list(checking.summary(rows))[:2] == [
         "2 scripts: 1 verdicts right",
