@@ -1,0 +1,3 @@
+"""A syntax error on the third line."""
+
+if True print("never")
