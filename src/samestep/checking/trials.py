@@ -85,7 +85,7 @@ class Trial:
     @cached_property
     def events(self) -> tuple[Event, ...]:
         """All tapes, the script's own first."""
-        tapes = sorted(self.folder.glob("tape-*.jsonl"), key=lambda path: [int(n) for n in path.stem[5:].split(".")])
+        tapes = sorted(self.folder.glob("tape-*.jsonl"), key=_in_order)
         return tuple(event for path in tapes for event in _events(path))
 
     @cached_property
@@ -104,6 +104,12 @@ class Trial:
             if event.kind == kind:
                 found.setdefault(event.process, {}).setdefault(event.key, []).append(event.value)
         return found
+
+
+def _in_order(tape: Path) -> tuple[bool, list[int]]:
+    """The script's own first, then those of processes that it forked, then of others."""
+    process = tape.stem.removeprefix("tape-")
+    return process.startswith("c"), [int(number) for number in process.removeprefix("c").split(".")]
 
 
 def _text(path: Path) -> str:

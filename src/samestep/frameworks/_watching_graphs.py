@@ -82,7 +82,8 @@ def _family(name: str) -> str:
 
 def _readers(variable: Any) -> List[Any]:
     if variable.type in NEW:
-        return [op for op in variable.outputs[0].consumers() if op.type in READS]
+        reads = (op for op in variable.outputs[0].consumers() if op.type in READS)
+        return [op for op in reads if op.outputs[0].consumers()]
     found: List[Any] = []
     for op in variable.outputs[0].consumers():
         if not _is_write(op.type) and op.type != "IsVariableInitialized":

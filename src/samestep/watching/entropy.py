@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import datetime
 import functools
@@ -13,8 +14,9 @@ import time
 import uuid
 from typing import Any, Callable
 
+from samestep.recording.imports import when_imported
 from samestep.watching import places
-from samestep.watching.tape import Tape
+from samestep.watching.tape import SEPARATOR, Tape
 
 LARGEST = 4096
 """Random bytes that are asked for at once and noted."""
@@ -32,6 +34,27 @@ def install(tape: Tape) -> None:
         setattr(os, name, _from_user(tape, "os." + name, getattr(os, name)))
     uuid.uuid1 = _uuid1(tape)
     _dates(tape)
+    when_imported({"socket": lambda module: _ports(tape, module)})
+
+
+def _ports(tape: Tape, module: Any) -> None:
+    """A port that the system chooses: the one that it chose in another run, if that is free."""
+    original = module.socket.bind
+
+    def bind(self: Any, address: Any) -> None:
+        free = isinstance(address, tuple) and len(address) > 1 and address[1] == 0 and places.caller() is not None
+        key = "socket" + SEPARATOR + places.place(places.caller())
+        played = tape.next(key)[1] if free else None
+        if played is not None:
+            with contextlib.suppress(OSError):
+                original(self, (address[0], played, *address[2:]))
+                address = None
+        if address is not None:
+            original(self, address)
+        if free:
+            tape.note("value", key, self.getsockname()[1])
+
+    module.socket.bind = functools.wraps(original)(bind)
 
 
 def _bytes(tape: Tape) -> None:

@@ -23,6 +23,9 @@ NOT_DATA = tuple(
 STASH = "stash"
 LISTING, SORTED = "directory listing", "sorted listings"
 """The source, and the switch."""
+CHANGED = "changed file"
+BITS = ("/dev/urandom", "/dev/random")
+SYSTEMS = (*BITS, "/proc/")
 HIDDEN: List[str] = []
 """Folders of samestep's own."""
 
@@ -160,6 +163,8 @@ def _opening(files: _Files, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def open(file: Any, mode: Any = "r", *arguments: Any, **named: Any) -> Any:
         if not isinstance(file, int) and isinstance(mode, str):
+            if isinstance(file, str) and file.startswith(SYSTEMS) and not set(mode) & set("wax+"):
+                return _of_system(files.tape, original, file, mode, *arguments, **named)
             path = _data(file)
             if path and any(letter in mode for letter in "wax+"):
                 if "a" in mode or "+" in mode:
@@ -170,6 +175,29 @@ def _opening(files: _Files, original: Callable[..., Any]) -> Callable[..., Any]:
         return original(file, mode, *arguments, **named)
 
     return open
+
+
+class _Bits(io.RawIOBase):
+    """The system's random bits as a file."""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return os.urandom(max(size, 0))
+
+
+def _of_system(tape: Tape, original: Callable[..., Any], file: str, mode: str, *arguments: Any, **named: Any) -> Any:
+    """A file that the system makes up: its random bits, or what it tells of itself, which may be what it told another run."""
+    if not places.called_by_user(3):
+        return original(file, mode, *arguments, **named)
+    if file in BITS and "b" in mode:
+        return _Bits()
+    if not file.startswith("/proc/") or "b" in mode:
+        return original(file, mode, *arguments, **named)
+    with original(file, mode, *arguments, **named) as opened:
+        told = opened.read()
+    return io.StringIO(tape.take(CHANGED, lambda: told))
 
 
 def _moving(files: _Files, original: Callable[..., Any]) -> Callable[..., Any]:

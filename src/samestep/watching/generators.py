@@ -1,15 +1,11 @@
-"""Python's and NumPy's random generators: what unseeded ones begin with, who uses them, who seeds them."""
+"""Random generators: what unseeded ones begin with, who uses them, who seeds them; and Python's own."""
 
 from __future__ import annotations
 
 import functools
-import linecache
 import os
 import random
-import sys
-from typing import Any, Callable, Dict, List, Tuple
-
-import numpy as np
+from typing import Any, Callable, Dict, List
 
 from samestep.watching import entropy, places
 from samestep.watching.tape import Tape
@@ -17,8 +13,6 @@ from samestep.watching.tape import Tape
 START = "start"
 """Where a generator begins that nobody has seeded: with its import, and not at a line."""
 UNSEEDED = "unseeded use"
-NUMPYS = ("RandomState", "SeedSequence", "PCG64DXSM", "PCG64", "MT19937", "Philox", "SFC64", "Generator", "seed")
-"""What a line may call that begins with random bits of NumPy's own, by the names under which they are told."""
 system_bits = os.urandom
 """Kept, since asking for the beginnings is no asking of the script's."""
 
@@ -55,7 +49,7 @@ class Global:
 
 def install(tape: Tape) -> List[Global]:
     """Watch them from now on; those to look at when the process ends."""
-    return [_pythons(tape), _numpys(tape)]
+    return [_pythons(tape)]
 
 
 def _pythons(tape: Tape) -> Global:
@@ -75,38 +69,10 @@ def _pythons(tape: Tape) -> Global:
 
     random.Random.seed = functools.wraps(original)(seed)  # type: ignore[method-assign]
     random.seed = own.seed
-    trap({random: _drawing(random, own)}, shared)
+    trap({random: drawing(random, own)}, shared)
     if hasattr(os, "register_at_fork"):  # Python itself seeds it anew there, without asking anything of the above
         os.register_at_fork(after_in_child=lambda: original(own, tape.take("random", bits, "fork")))
     return shared
-
-
-def _numpys(tape: Tape) -> Global:
-    own = np.random.mtrand._rand
-    original = own.seed
-
-    def plant(number: int) -> None:
-        original([number >> shift & 0xFFFFFFFF for shift in range(0, 128, 32)])
-
-    shared = Global(tape, "numpy.random", lambda: _comparable(np.random.get_state()), plant)
-
-    def seed(seed: Any = None) -> None:
-        if seed is None:
-            plant(tape.take("numpy.random.seed", bits))
-        else:
-            plain = isinstance(seed, (int, np.integer))
-            original(tape.take("numpy.random.seed", lambda: int(seed), kind="seed") if plain else seed)
-        shared.note_seed()
-
-    np.random.seed = functools.wraps(original)(seed)
-    trap({np.random: _drawing(np.random, own)}, shared)
-    _bits_of_numpy(tape)
-    _default_rng(tape)
-    return shared
-
-
-def _comparable(state: Any) -> Tuple[Any, ...]:
-    return (state[1].tobytes(), *state[2:])
 
 
 def trap(owners: Dict[Any, Any], shared: Global) -> None:
@@ -127,7 +93,7 @@ def trap(owners: Dict[Any, Any], shared: Global) -> None:
         setattr(owner, name, noting)
 
 
-def _drawing(owner: Any, generator: Any) -> List[str]:
+def drawing(owner: Any, generator: Any) -> List[str]:
     """The names of a module's functions that draw from its generator."""
     bound = (name for name in dir(owner) if getattr(getattr(owner, name), "__self__", None) is generator)
     return [name for name in bound if not name.startswith(("seed", "get", "set")) or name == "getrandbits"]
@@ -140,41 +106,3 @@ def _noting(original: Any, note: Callable[[], None]) -> Any:
         return original(*arguments, **named)
 
     return call
-
-
-def _bits_of_numpy(tape: Tape) -> None:
-    """All that NumPy seeds by itself asks one function for its bits (numpy/random/bit_generator.pyx)."""
-    names = ("numpy.random.bit_generator", "numpy.random._bit_generator")
-    module: Any = next((sys.modules[name] for name in names if name in sys.modules), None)
-    if hasattr(module, "randbits"):
-        module.randbits = lambda count: tape.take(_numpys_name(), lambda: bits(count // 8))
-
-
-def _numpys_name() -> str:
-    """The name of what the user's line calls, as far as it tells."""
-    frame = places.caller(3)
-    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno) if frame is not None else ""
-    if any(one.f_code.co_name == "default_rng" and one.f_code.co_filename == __file__ for one in _frames(frame)):
-        return "numpy.random.default_rng"
-    return "numpy.random." + next((name for name in NUMPYS if name in line), "SeedSequence")
-
-
-def _frames(until: Any) -> Any:
-    """The frames from here to the user's, which they are called from."""
-    frame: Any = sys._getframe(1)
-    while frame is not None and frame is not until:
-        yield frame
-        frame = frame.f_back
-
-
-def _default_rng(tape: Tape) -> None:
-    original = getattr(np.random, "default_rng", None)
-    if original is None:
-        return
-
-    def default_rng(seed: Any = None) -> Any:
-        if isinstance(seed, (int, np.integer)) and places.called_by_user():
-            seed = tape.take("numpy.random.default_rng", lambda: int(seed), kind="seed")
-        return original(seed)
-
-    np.random.default_rng = functools.wraps(original)(default_rng)

@@ -1,35 +1,49 @@
-"""Puts the watching in place, before a script runs."""
+"""Puts the watching in place: before a script runs, in processes that it forks, and in Python processes that it starts."""
 
 from __future__ import annotations
 
+import functools
+import json
 import os
-from typing import Any, Callable, List
+from typing import Any, Callable, Dict, List
 
 from samestep.frameworks import _watching
-from samestep.watching import edits, entropy, files, generators, lines, memory, places, tasks
+from samestep.recording.imports import when_imported
+from samestep.watching import edits, entropy, files, generators, lines, places, tasks
 from samestep.watching.tape import Tape
 
 UNWATCHED = "unwatched"
 """The kind of event that tells what could not be watched."""
+VARIABLE, OPTIONS = "SAMESTEP_WATCH", "watch.json"
+"""The variable that tells Python processes that the script starts where their options are."""
+CHILDREN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "children")
+"""The folder of what Python imports by itself when it starts."""
 
 
 def install(script: str, options: Any, step: Callable[[], int]) -> Callable[[], None]:
-    """Watch this process from now on, and those that it forks; returns what to call before it ends.
+    """Watch this process from now on, and those that it starts; returns what to call before it ends.
 
     options: folder of the tape, played values, switches, edits (new texts of files). step: tells how many updates were made.
     """
     places.started(script)
+    with open(os.path.join(options["folder"], OPTIONS), "w", encoding="utf-8") as file:
+        json.dump({"home": places.HOME, **options}, file)
+    os.environ[VARIABLE] = os.path.join(options["folder"], OPTIONS)
+    os.environ["PYTHONPATH"] = os.pathsep.join([CHILDREN, *filter(None, [os.environ.get("PYTHONPATH")])])
     tape = Tape(options["folder"], options["played"], options["switches"])
     tape.step = step
-    edits.install(options["edits"])
+    return watch(tape, options["edits"])
+
+
+def watch(tape: Tape, texts: Dict[str, str]) -> Callable[[], None]:
+    """Watch a process that has a tape; returns what to call before it ends."""
+    shared: List[Any] = []
+    edits.install(texts)
     if hasattr(os, "register_at_fork"):  # before the generators, which note what they begin with there
         os.register_at_fork(before=lambda: _count(tape), after_in_child=tape.forked)
-    shared: List[Any] = []
-    for part in (generators, entropy, memory, tasks, files, lines):
-        try:
-            shared += part.install(tape) or ()
-        except Exception as error:  # a version that is made otherwise: the script is to run nevertheless
-            tape.note(UNWATCHED, part.__name__, "{}: {}".format(type(error).__name__, error))
+    for part in (generators, entropy, tasks, files, lines):
+        _try(tape, part.__name__, lambda part=part: shared.extend(part.install(tape) or ()))  # type: ignore[misc]
+    when_imported({"numpy": lambda module: _try(tape, "numpy", functools.partial(_numpy, tape, shared))})
     shared_later = _watching.hook(tape)
 
     def finish() -> None:
@@ -37,6 +51,20 @@ def install(script: str, options: Any, step: Callable[[], int]) -> Callable[[], 
             one.look()
 
     return finish
+
+
+def _try(tape: Tape, name: str, install_part: Callable[[], None]) -> None:
+    """A version that is made otherwise cannot be watched: the script is to run nevertheless."""
+    try:
+        install_part()
+    except Exception as error:
+        tape.note(UNWATCHED, name, "{}: {}".format(type(error).__name__, error))
+
+
+def _numpy(tape: Tape, shared: List[Any]) -> None:
+    from samestep.watching import numpys
+
+    shared.extend(numpys.install(tape))
 
 
 def _count(tape: Tape) -> None:

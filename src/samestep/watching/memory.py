@@ -5,19 +5,11 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable
 
-import numpy as np
-
 from samestep.watching import places
 from samestep.watching.tape import Tape
 
 ZEROED = "memory of zeros"
 """The switch."""
-
-
-def install(tape: Tape) -> None:
-    """Watch NumPy's from now on."""
-    for name in ("empty", "empty_like"):
-        watch(tape, np, name, "numpy." + name, np.zeros_like if name.endswith("like") else np.zeros)
 
 
 def watch(tape: Tape, owner: Any, name: str, source: str, zeros: Callable[..., Any]) -> None:

@@ -12,6 +12,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
+from samestep.recording.imports import when_imported
 from samestep.watching import places
 from samestep.watching.tape import SEPARATOR, Tape
 
@@ -30,6 +31,10 @@ def install(tape: Tape) -> None:
         kind.start = _start(tape, kind.start)  # type: ignore[method-assign]
     for executor in (concurrent.futures.ThreadPoolExecutor, concurrent.futures.ProcessPoolExecutor):
         executor.submit = _submit(tape, executor.submit)  # type: ignore[method-assign]
+    concurrent.futures.wait = _wait(tape, futures.wait)
+    when_imported(
+        {"asyncio": lambda module: _asyncio(tape, module), "joblib.parallel": lambda module: _joblib(tape, module)}
+    )
     pool = multiprocessing.pool.Pool
     pool.imap_unordered = _unordered(tape, pool.imap_unordered)  # type: ignore[method-assign]
     pool.apply_async = _apply(tape, pool.apply_async)  # type: ignore[method-assign]
@@ -97,6 +102,74 @@ def _submit(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
         return future
 
     return submit
+
+
+class _InOrder(set):  # type: ignore[type-arg]
+    """A set of futures that gives them out in the order in which they were made."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(sorted(set(set.__iter__(self)), key=lambda one: one._samestep_number))
+
+
+def _wait(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def wait(*arguments: Any, **named: Any) -> Any:
+        done = original(*arguments, **named)
+        if SERIAL not in tape.switches or places.caller() is None:
+            return done
+        return type(done)(_InOrder(done[0]), _InOrder(done[1]))
+
+    return wait
+
+
+def _asyncio(tape: Tape, module: Any) -> None:
+    original = module.as_completed
+
+    @functools.wraps(original)
+    def as_completed(fs: Any, **named: Any) -> Any:
+        key = TASKS + SEPARATOR + places.place(places.caller())
+        waiting = list(fs)
+        order = range(len(waiting)) if SERIAL in tape.switches else tape.next(key)[1]
+        if order is None:
+            yield from _noting(tape, key, original([_with_number(n, one) for n, one in enumerate(waiting)], **named))
+        else:
+            begun = [module.ensure_future(one) for one in waiting]
+            yield from (begun[number] for number in order if number < len(begun))
+
+    module.as_completed = as_completed
+
+
+async def _with_number(number: int, awaitable: Any) -> Any:
+    return number, await awaitable
+
+
+def _noting(tape: Tape, key: str, numbered: Any) -> Iterator[Any]:
+    done: List[int] = []
+
+    async def strip(awaitable: Any) -> Any:
+        number, value = await awaitable
+        done.append(number)
+        return value
+
+    try:
+        for one in numbered:
+            yield strip(one)
+    finally:
+        tape.note("value", key, done)
+
+
+def _joblib(tape: Tape, module: Any) -> None:
+    original = module.Parallel.__init__
+
+    @functools.wraps(original)
+    def begin(self: Any, *arguments: Any, **named: Any) -> None:
+        if named.get("return_as") == "generator_unordered":
+            tape.seen(TASKS)
+            if SERIAL in tape.switches:
+                named["return_as"] = "generator"
+        original(self, *arguments, **named)
+
+    module.Parallel.__init__ = begin
 
 
 class _Numbered:
