@@ -99,19 +99,19 @@ def _prove(lab: Laboratory, left: Trial, right: Trial, rounds: Any, switches: An
             explained = lab.differ(left, pin) is None
             if explained:
                 break
-    base = Setup()
-    reference = left
+    base, reference, noise = Setup(), left, None
     if not explained:
         base, reference, found = _switched(lab, pinned, left, pin if pinned else right, switches)
         proved.causes += found
         if not found:
             proved.remains = "it is there with every source pinned that is known"
-            base, reference = Setup(), left
+            base, reference, noise = Setup(), left, lab.differ(left, pin) if pinned else None
         proved.effects |= {suspect: _apart(left, pin if pinned else right) for suspect in found}
         if any(suspect.switch == ADDRESSES for suspect in found):  # the hash seed moves addresses too
             pinned = [suspect for suspect in pinned if suspect.source != HASH]
             base = replace(base, hash_seed=left.setup.hash_seed)
-    _swap(lab, base, reference, (left, right), pinned, proved, explained)
+    if pinned and (noise is not None or not proved.remains):
+        _swap(lab, base, (reference, noise), (left, right), pinned, proved, explained)
 
 
 def _sorted(lab: Laboratory, left: Trial, right: Trial, suspects: Sequence[Suspect], proved: Proved) -> bool:
@@ -125,7 +125,7 @@ def _sorted(lab: Laboratory, left: Trial, right: Trial, suspects: Sequence[Suspe
     if found:
         proved.causes += listings
         proved.effects[listings[0]] = _apart(left, free)
-        _swap(lab, base, reference, (left, right), others, proved, False)
+        _swap(lab, base, (reference, None), (left, right), others, proved, False)
     return bool(found)
 
 
@@ -160,22 +160,29 @@ def _switched(
 def _swap(
     lab: Laboratory,
     base: Setup,
-    reference: Trial,
+    reference: tuple[Trial, Found | None],
     trials: tuple[Trial, Trial],
     pinned: list[Suspect],
     proved: Proved,
     explained: bool,
 ) -> None:
-    """Give each suspect by itself what the other trial was given: those that lie near by themselves, the others together."""
+    """Give each suspect by itself what the other trial was given: those that lie near by themselves, the others together.
+
+    reference: what trials are compared with, and where another one of its setup differs from it, if it does: only what makes
+    them differ before that place is a cause.
+    """
     left, right = trials
+    same, noise = reference
 
     def differs(changed: list[Suspect]) -> bool:
         setup = played(played(base, pinned, left), changed, right)
         trial = lab.run(setup, restores(pinned) and not restores(changed))
-        found = lab.differ(reference, trial)
-        if found is not None and len(changed) == 1:
-            proved.effects[changed[0]] = _apart(reference, trial)
-        return found is not None
+        found = lab.differ(same, trial)
+        if found is None or (noise is not None and found.place >= noise.place):
+            return False
+        if len(changed) == 1:
+            proved.effects[changed[0]] = _apart(same, trial)
+        return True
 
     if explained and len(pinned) == 1:
         proved.causes += pinned

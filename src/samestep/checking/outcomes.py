@@ -87,9 +87,15 @@ def _printed(left: Trial, right: Trial, in_order: bool) -> Found | None:
         ours, theirs = sorted(ours), sorted(theirs)
     for number in range(max(len(ours), len(theirs))):
         pair = [lines[number] if number < len(lines) else None for lines in (ours, theirs)]
-        if pair[0] != pair[1]:
+        if pair[0] != pair[1] and _without(pair[0], left) != _without(pair[1], right):
             return Found((PRINTED, number), "printed line", str(number + 1), None, *pair)
     return None
+
+
+def _without(line: str | None, trial: Trial) -> str | None:
+    """A line without the numbers of the trial's processes."""
+    numbers = frozenset(str(event.value) for event in trial.events if event.kind == "process")
+    return None if line is None else printed.without(line, numbers)
 
 
 def _files(left: Trial, right: Trial) -> Found | None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 MASK = "…"
 _TIMES = (
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?",  # dates
-    r"\b\d{1,2}:\d\d:\d\d([.,]\d+)?",  # times of day and durations
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?([.,]\d+)*)?(Z|[+-]\d\d:?\d\d)?",  # dates
+    r"\b\d{1,2}:\d\d:\d\d([.,]\d+)*",  # times of day and durations
     r"\b[A-Z][a-z]{2} [A-Z][a-z]{2} +\d{1,2} ",
     r"[-+]?\d[\d.,]*(e[-+]?\d+)?\s*(ns|us|µs|ms|s|sec|secs|seconds?|min|mins|minutes?|hours?)(/\w+)?\b",
     r"\b\d[\d.,]*\s*(it|steps?|samples?|batch(es)?|rows?|examples?|img|images?)/s(ec)?\b",
@@ -54,6 +54,11 @@ def _is_progress(line: str) -> bool:
 def masked(line: str) -> str:
     """A line without times and names."""
     return _LABELLED.sub(lambda found: found[1] + MASK, _MASKED.sub(MASK, line)).rstrip()
+
+
+def without(line: str, numbers: frozenset[str]) -> str:
+    """A line in which these numbers are masked, such as those of processes."""
+    return re.sub(r"\b\d+\b", lambda found: MASK if found[0] in numbers else found[0], line)
 
 
 def last_number(text: str) -> tuple[str, float] | None:

@@ -186,8 +186,9 @@ def _write_all(
 
 def _listen(stream: BinaryIO, waiting: queue.Queue[Any]) -> None:
     try:
-        while True:
-            waiting.put(messages.read(stream))
+        with stream:
+            while True:
+                waiting.put(messages.read(stream))
     except EOFError:
         waiting.put(ENDED)
     except (ValueError, OSError) as error:

@@ -40,6 +40,7 @@ class Tape:
         path = os.path.join(self.folder, "tape-{}.jsonl".format(self.label))
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
         self._said: Any = set()
+        self.note("process", self.label, os.getpid())
 
     def forked(self) -> None:
         """Go on in a process that was just forked, on a tape of its own."""

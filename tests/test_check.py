@@ -1,0 +1,440 @@
+"""samestep check: which scripts repeat, what is to blame if not, and that watching changes nothing."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import samestep
+from samestep.checking import mends, printed
+from samestep.checking.locating import parting
+from samestep.checking.suspects import Suspect
+from samestep.errors import ProgramError, UsageError
+from samestep.results import CheckResult
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """Writes a script into a folder of its own, which becomes the current one, and returns its path."""
+    folder = tmp_path / "scripts"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+
+    def write(text, name="train.py"):
+        (folder / name).write_text(textwrap.dedent(text).lstrip("\n"))
+        return str(folder / name)
+
+    return write
+
+
+def told(result):
+    return [(cause.source, cause.site) for cause in result.causes]
+
+
+def proved(result):
+    return result.verdict == "not reproducible" and result.mended.equal and not result.remains
+
+
+# one source
+
+
+SOURCES = {
+    "numpy.random.default_rng": "import numpy as np\nrng = np.random.default_rng()\nprint(rng.random())\n",
+    "numpy.random": "import numpy as np\nloss = np.random.rand()\nprint(loss)\n",
+    "random": "import random\nloss = random.gauss(0, 1)\nprint(loss)\n",
+    "random.Random": "import random\nrng = random.Random()\nprint(rng.random())\n",
+    "os.urandom": "import os\nseed = os.urandom(4)\nprint('loss', seed[0] / 7, seed[1])\n",
+    "time.time_ns": "import random, time\nrandom.seed(time.time_ns())\nprint(random.random())\n",
+    "datetime.datetime.now": "from datetime import datetime as d\nseed = str(d.now())\nprint(__import__('random').Random(seed).random())\n",
+    "hash seed": "words = {'a', 'b', 'c', 'd', 'e', 'f', 'g'}\nfor number, word in enumerate(words):\n    print(number, word)\n",
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_source_is_named_with_its_line_and_taken_away(source, script):
+    result = samestep.check(script(SOURCES[source]), runs=2)
+    assert told(result) == [(source, "train.py:2")]
+    assert proved(result)
+    assert result.causes[0].share == 1
+    assert result.exit_status == 1
+
+
+def test_an_edit_is_made_in_the_file_that_is_to_blame_and_only_for_the_proof(script):
+    helper = script(
+        "import numpy as np\n\n\ndef noise():\n    return np.random.default_rng(None).random()\n", "helper.py"
+    )
+    result = samestep.check(script("import helper\nprint(helper.noise())\n"), runs=2)
+    assert told(result) == [("numpy.random.default_rng", "helper.py:5")]
+    assert "np.random.default_rng(0) in the place of np.random.default_rng(None)" in result.causes[0].fix
+    assert proved(result)
+    assert "default_rng(None)" in Path(helper).read_text()
+
+
+def test_two_sources_are_told_apart_with_their_shares(script):
+    text = """
+        import os, random
+        small = os.urandom(1)[0] / 1e6
+        large = random.Random().random()
+        unused = os.urandom(8)
+        print("loss", small + large)
+    """
+    result = samestep.check(script(text), runs=2)
+    assert sorted(told(result)) == [("os.urandom", "train.py:2"), ("random.Random", "train.py:3")]
+    shares = {cause.source: cause.share for cause in result.causes}
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["random.Random"] > 0.9
+    assert proved(result)
+
+
+def test_a_listing_is_blamed_where_sorting_it_mends_the_script(script):
+    text = """
+        import os, tempfile
+        folder = tempfile.mkdtemp()
+        for number in range(12):
+            open(tempfile.mkstemp(f"-{number}", f"{number:02d}-", folder)[1], "w").write(str(number))
+        print([open(os.path.join(folder, name)).read() for name in os.listdir(folder)])
+    """
+    result = samestep.check(script(text), runs=2)
+    assert told(result) == [("directory listing", "train.py:5")]
+    assert "sorted(os.listdir(folder))" in result.causes[0].fix
+    assert proved(result)
+
+
+def test_files_that_a_run_leaves_are_blamed_and_nothing_of_the_users_is_lost(script, tmp_path):
+    path = script(
+        """
+        import json, os
+        state = json.load(open("state.json")) if os.path.exists("state.json") else {"steps": 0}
+        state["steps"] += 1
+        json.dump(state, open("state.json", "w"))
+        print(state["steps"])
+        """
+    )
+    kept = script("my own", "notes.txt")
+    result = samestep.check(path, runs=2)
+    assert told(result) == [("files left by the previous run", "train.py:2")]
+    assert proved(result)
+    assert Path(kept).read_text() == "my own"
+    assert os.path.exists("state.json")
+
+
+def test_the_order_in_which_tasks_are_done_is_played_and_blamed(script):
+    text = """
+        import time
+        from concurrent.futures import ThreadPoolExecutor, as_completed
+        with ThreadPoolExecutor(4) as pool:
+            tasks = [pool.submit(lambda n: time.sleep(0.002) or n, n) for n in range(30)]
+            total = 0.0
+            for task in as_completed(tasks):
+                total = total * 0.9 + task.result()
+        print(total)
+    """
+    result = samestep.check(script(text))
+    assert told(result) == [("completion order", "train.py:6")]
+    assert proved(result)
+
+
+def test_what_a_child_draws_is_seen(script):
+    text = """
+        import multiprocessing, random
+        def draw(_):
+            return random.Random().random()
+        if __name__ == "__main__":
+            with multiprocessing.get_context("fork").Pool(1) as pool:
+                print(pool.map(draw, range(2)))
+    """
+    result = samestep.check(script(text), runs=2)
+    assert told(result) == [("random.Random", "train.py:3")]
+    assert proved(result)
+
+
+def test_a_python_process_that_the_script_starts_is_watched(script):
+    script("import random\nprint(random.random())\n", "child.py")
+    text = "import subprocess, sys\nprint(subprocess.run([sys.executable, 'child.py'], capture_output=True).stdout)\n"
+    result = samestep.check(script(text), runs=2)
+    assert told(result) == [("random", "child.py:2")]
+
+
+def test_a_rare_difference_is_found_with_more_runs_and_its_rarity_is_told(script):
+    text = "import os\nrare = os.urandom(1)[0] < 100\nprint('loss', 0.5 if rare else 0.25)\n"
+    result = samestep.check(script(text), runs=12)
+    assert told(result) == [("os.urandom", "train.py:2")]
+    assert proved(result)
+    assert samestep.check(script("print(1)"), runs=12).missed == pytest.approx(0.22, abs=0.01)
+
+
+# scripts that repeat
+
+
+QUIET = {
+    "times and names are printed": """
+        import os, random, time, uuid
+        begun = time.time()
+        random.seed(3)
+        print("run id", uuid.uuid4(), "by", os.getpid())
+        print("loss", random.random(), "took", time.time() - begun, f"{time.perf_counter() - begun:.3f}s")
+    """,
+    "a set is sorted before it is used": "print(sorted({'a', 'b', 'c', 'd', 'e'}))",
+    "threads whose order does not count": """
+        import threading, random
+        found = []
+        threads = [threading.Thread(target=lambda n=n: found.append(n)) for n in range(8)]
+        [t.start() for t in threads]; [t.join() for t in threads]
+        print(sum(found))
+    """,
+    "seeded after an import that draws": "import random\nrandom.random()\nrandom.seed(1)\nprint(random.random())",
+}
+
+
+@pytest.mark.parametrize("text", QUIET.values(), ids=QUIET)
+def test_a_script_that_repeats_is_called_reproducible(text, script):
+    result = samestep.check(script(text))
+    assert (result.verdict, result.causes, result.interventions) == ("reproducible", (), 0)
+    assert result.missed == pytest.approx(0.63, abs=0.01)
+
+
+def test_watching_changes_no_bit(script):
+    text = """
+        import random
+        import numpy as np
+        random.seed(1); np.random.seed(2)
+        rng, old = np.random.default_rng(3), np.random.RandomState(4)
+        print(random.random(), np.random.rand(), rng.random(), old.rand(), random.Random(5).random())
+        print(sorted(__import__("os").listdir(".")), np.empty(0).sum())
+    """
+    path = script(text)
+    plain = subprocess.run([sys.executable, path], capture_output=True, text=True).stdout
+    assert samestep.check(path, runs=2).metric.values == (printed.last_number(plain)[1],) * 2
+    watched = subprocess.run(
+        [sys.executable, "-m", "samestep", "check", "--runs", "2", path], capture_output=True, text=True
+    )
+    assert watched.stdout.startswith("REPRODUCIBLE"), watched.stdout + watched.stderr
+
+
+# what cannot be decided, and what goes wrong
+
+
+def test_a_difference_without_a_cause_is_undecided(script):
+    text = """
+        import ctypes
+        bits = ctypes.create_string_buffer(8)
+        ctypes.CDLL(None).getrandom(bits, 8, 0)
+        print(int.from_bytes(bits.raw, "big"))
+    """
+    result = samestep.check(script(text), runs=2)
+    assert (result.verdict, result.causes, result.exit_status) == ("undecided", (), 3)
+    assert result.first_difference.what == "printed line"
+    assert result.remains
+
+
+def test_a_script_of_which_nothing_can_be_compared_is_undecided(script):
+    assert samestep.check(script("x = 1"), runs=2).verdict == "undecided"
+
+
+def test_a_script_that_fails_every_time_is_refused_with_what_it_said(script):
+    with pytest.raises(ProgramError, match=r"fails in every run.*\n.*\n.*train.py.*\n(.*\n)*ZeroDivisionError"):
+        samestep.check(script("1 / 0"), runs=2)
+    with pytest.raises(ProgramError, match=r"SyntaxError"):
+        samestep.check(script("this is no Python"), runs=2)
+    with pytest.raises(ProgramError, match="reads standard input"):
+        samestep.check(script("print(input())"), runs=2)
+
+
+def test_a_script_that_fails_now_and_then_differs_in_its_exit_status(script):
+    text = "import os\nprint('begun')\nif os.path.exists('once'):\n    raise SystemExit(3)\nopen('once', 'w').close()\n"
+    result = samestep.check(script(text), runs=2)
+    assert result.first_difference.what == "exit status"
+    assert [cause.source for cause in result.causes] == ["files left by the previous run"]
+
+
+def test_standard_input_is_the_same_for_every_run(script):
+    assert samestep.check(script("print(int(input()) + 1)"), runs=2, stdin=b"41\n").metric.values == (42.0, 42.0)
+
+
+ENDINGS = {"sys.exit": "import sys; sys.exit(0)", "os._exit": "import os, sys; sys.stdout.flush(); os._exit(0)"}
+
+
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+def test_however_a_script_ends_its_sources_are_known(ending, script):
+    text = f"import os, random\nprint(random.random())\nos.chdir('/')\n{ending}\n"
+    assert told(samestep.check(script(text), runs=2)) == [("random", "train.py:2")]
+
+
+def test_a_script_that_puts_its_own_functions_in_the_place_of_the_watched_ones_runs_as_ever(script):
+    text = """
+        import builtins, os, random
+        plain, builtins.open = builtins.open, lambda *a, **k: plain(*a, **k)
+        random.random = lambda: 0.25
+        os.listdir = lambda *a: ["b", "a"]
+        print(random.random(), os.listdir("."), open(__file__).read()[:6])
+    """
+    assert samestep.check(script(text), runs=2).verdict == "reproducible"
+
+
+def test_a_budget_is_kept_with_the_best_answer_so_far(script):
+    begun = time.monotonic()
+    result = samestep.check(script("import time\nprint(1)\ntime.sleep(60)"), budget=3)
+    assert time.monotonic() - begun < 10
+    assert result.verdict == "undecided"
+    assert "0 of 3 runs" in result.note
+
+
+def test_an_interrupted_check_leaves_no_process(script, tmp_path):
+    path = script("import os, time\nopen('number', 'w').write(str(os.getpid()))\ntime.sleep(100)")
+    process = subprocess.Popen([sys.executable, "-m", "samestep", "check", path], stderr=subprocess.PIPE)
+    until = time.monotonic() + 60
+    number = Path("number")
+    while not (number.exists() and number.read_text()) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert "interrupted" in process.communicate(timeout=30)[1].decode()
+    assert process.returncode == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(number.read_text()), 0)
+
+
+def test_bad_input_is_refused_with_what_mends_it(script):
+    with pytest.raises(UsageError, match=r"does not exist. Name the script: samestep check train.py"):
+        samestep.check("missing.py")
+    with pytest.raises(UsageError, match="one run has nothing to be compared with"):
+        samestep.check(script("print(1)"), runs=1)
+    with pytest.raises(UsageError, match="above 0"):
+        samestep.check(script("print(1)"), budget=0)
+    with pytest.raises(UsageError, match="cannot start the interpreter"):
+        samestep.check(script("print(1)"), python="/no/such/python")
+
+
+# functions, the command line, the result
+
+
+def draws():
+    return {"loss": random.random()}
+
+
+def draws_nothing():
+    return [1.5, (2, "three")]
+
+
+def test_a_function_is_checked_as_a_script_is():
+    result = samestep.check(draws, runs=2)
+    assert [(cause.source, os.path.basename(cause.site).split(":")[0]) for cause in result.causes] == [
+        ("random", "test_check.py")
+    ]
+    assert samestep.check(draws_nothing, runs=2).verdict == "reproducible"
+
+
+def test_a_function_that_another_process_cannot_find_is_refused():
+    with pytest.raises(UsageError, match="defined at the top of a file"):
+        samestep.check(lambda: 1)
+
+
+def test_the_command_line_gives_the_verdict_the_cause_and_the_json(script, samestep, tmp_path):
+    path = script(SOURCES["numpy.random.default_rng"])
+    done = samestep("check", "--runs", 2, "--json", tmp_path / "result.json", path, "--its", "own")
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("NOT REPRODUCIBLE")
+    assert "Cause: numpy.random.default_rng at train.py:2, 100% of the variation" in done.stdout
+    text = (tmp_path / "result.json").read_text()
+    result = CheckResult.from_json(text)
+    assert result.to_json() == text.strip()
+    assert result.arguments == ("--its", "own")
+    contract = json.loads(text)
+    assert {"schema", "verdict", "runs", "first_difference", "causes"} <= contract.keys()
+    assert {"source", "site", "confirmed", "share", "fix"} <= contract["causes"][0].keys()
+
+
+def test_another_schema_is_refused():
+    with pytest.raises(ValueError, match="expected a result with schema"):
+        CheckResult.from_json('{"schema": "samestep/diff/1"}')
+
+
+# parts
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("epoch 1 took 3.2 s, loss 0.5", "epoch 1 took 3.4 s, loss 0.5"),
+        ("10/10 ━━━━━ 1s 12ms/step - loss: 0.5", "10/10 ━━━━━ 2s 9ms/step - loss: 0.5"),
+        ("2026-01-02 03:04:05,678 loss 0.5", "2027-11-12 13:14:15,999 loss 0.5"),
+        ("run 6f1c1f5e-0d55-4a43-9a1c-0a3f6b2b7c11 begins", "run 11111111-0d55-4a43-9a1c-0a3f6b2b7c22 begins"),
+        ("<object at 0x7f0a1c2d3e4f>", "<object at 0x7f9999999999>"),
+        ("elapsed: 12.25", "elapsed: 13.5"),
+        ("saved /tmp/tmpab12/model", "saved /tmp/tmpzz99/model"),
+        ("3/10 ━━━ 0s\r10/10 ━━━━ 1s loss 1", "10/10 ━━━━ 1s loss 1"),
+    ],
+)
+def test_times_and_names_that_are_new_in_every_run_do_not_count(left, right):
+    assert printed.lines(left) == printed.lines(right)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("loss 0.5", "loss 0.50000001"),
+        ("accuracy: 91 %", "accuracy: 92 %"),
+        ("step 3", "step 4"),
+        ("loss nan", "loss 1"),
+        ("[1, 2]", "[2, 1]"),
+        ("epoch 1/3 loss 0.1", "epoch 1/3 loss 0.2"),
+        ("score -0.0", "score 0.0"),
+    ],
+)
+def test_results_count(left, right):
+    assert printed.lines(left) != printed.lines(right)
+
+
+@given(st.floats(0.001, 0.999), st.floats(0.001, 0.999))
+def test_two_losses_are_the_same_line_only_if_they_are_equal(left, right):
+    assert (printed.lines(f"loss {left!r}") == printed.lines(f"loss {right!r}")) == (left == right)
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "mended"),
+    [
+        ("numpy.random.default_rng", "rng = default_rng()", "rng = default_rng(0)"),
+        ("numpy.random.RandomState", "a = f(np.random.RandomState(None), 1)", "a = f(np.random.RandomState(0), 1)"),
+        ("directory listing", "for n in os.listdir('é'): pass", "for n in sorted(os.listdir('é')): pass"),
+        ("directory listing", "x = [p for p in Path('.').glob('*')]", "x = [p for p in sorted(Path('.').glob('*'))]"),
+        ("numpy.empty", "x = np.empty((3, 2))", "x = np.zeros((3, 2))"),
+        ("completion order", "for f in as_completed(fs): pass", "for f in fs: pass"),
+        ("completion order", "for f in pool.imap_unordered(g, xs): pass", "for f in pool.imap(g, xs): pass"),
+        ("tf.data parallelism", "d = d.map(f, 2, deterministic=False)", "d = d.map(f, 2, deterministic=True)"),
+        ("time.time", "seed = int(time.time())", "seed = int(7)"),
+        ("tensorflow.random.Generator", "g = G.from_non_deterministic_state()", "g = G.from_seed(0)"),
+    ],
+)
+def test_a_line_is_mended(source, line, mended, tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text(f"import x\n{line}\n")
+    texts = {}
+    mend = mends.mend(Suspect(source, "train.py:2"), [7], str(path), texts)
+    assert mend.applies
+    assert list(texts.values()) == [f"import x\n{mended}\n"]
+
+
+def test_a_seed_is_put_behind_what_has_to_stand_first(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text('"""Docstring."""\nfrom __future__ import annotations\nimport os\n')
+    texts = {}
+    mends.mend(Suspect("random", "train.py:3"), [], str(path), texts)
+    lines = next(iter(texts.values())).splitlines()
+    assert lines[2:] == ["import random; random.seed(0)", "import os"]
+
+
+def test_two_traces_part_after_the_last_line_that_is_the_same():
+    same = [("a.py:1", "x"), ("a.py:2", "x")]
+    assert parting([*same, ("a.py:3", "y")], [*same, ("a.py:3", "z")]) == "a.py:2"
+    assert parting([*same, ("a.py:3", "y")], [*same, ("a.py:9", "y")]) == "a.py:2"
+    assert parting(same, same) == ""
+    assert parting(same, [*same, ("a.py:3", "y")]) == "a.py:2"
