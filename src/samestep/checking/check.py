@@ -267,11 +267,12 @@ def _differs(
     cut: bool,
 ) -> CheckResult:
     lead = _lead(trials, proved, bench)
+    causes = _causes(proved, mends, mended)
     remains = proved.remains or ("" if mended is None or mended.equal else "with all edits in place runs still differ")
     return _result(
         bench,
         trials,
-        "not reproducible" if proved.causes else "undecided",
+        "not reproducible" if any(cause.confirmed for cause in causes) else "undecided",
         first_difference=CheckDifference(
             first.what,
             first.name,
@@ -281,7 +282,7 @@ def _differs(
             first.left,
             first.right,
         ),
-        causes=_causes(proved, mends),
+        causes=causes,
         mended=mended,
         remains=remains,
         note="the time was up before all interventions were done" if cut else "",
@@ -296,14 +297,16 @@ def _lead(trials: list[Trial], proved: Proved, bench: _Bench) -> Suspect | None:
     return next(iter(suspects.of_values(trials[0], other)), None)
 
 
-def _causes(proved: Proved, mends: Mends) -> tuple[CheckCause, ...]:
+def _causes(proved: Proved, mends: Mends, mended: Mended | None) -> tuple[CheckCause, ...]:
+    """Causes as they are told; one that a switch pins is a suspicion only where runs differ with all of them pinned."""
     total = sum(effect**2 for effect in proved.effects.values())
     told = dict(mends)
     found = []
     for cause in proved.causes:
         share = proved.effects.get(cause, 0.0) ** 2 / total if total > 0 else (1.0 if len(proved.causes) == 1 else None)
         fix = told[cause].words if cause in told else ""
-        found.append(CheckCause(cause.source, cause.site, True, share, fix))
+        confirmed = not cause.switch or mended is None or mended.equal
+        found.append(CheckCause(cause.source, cause.site, confirmed, share, fix))
     return tuple(found)
 
 

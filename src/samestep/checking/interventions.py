@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from samestep.checking.outcomes import Found, metric
-from samestep.checking.suspects import DISK, HASH, Suspect
+from samestep.checking.suspects import ALWAYS, DISK, HASH, Suspect
 from samestep.checking.trials import ADDRESSES, Setup, Trial
 from samestep.watching.files import LISTING, SORTED
 
@@ -132,7 +132,7 @@ def _sorted(lab: Laboratory, left: Trial, right: Trial, suspects: Sequence[Suspe
 def _switched(
     lab: Laboratory, pinned: list[Suspect], left: Trial, other: Trial, switches: Sequence[Suspect]
 ) -> tuple[Setup, Trial, list[Suspect]]:
-    """Find the switches with which trials repeat: one alone, else all, and of them those that are needed."""
+    """Find the switches with which trials repeat: one alone, of those that left a trace first; else all that are needed."""
     base = played(Setup(), pinned, left)
 
     def repeats(chosen: Sequence[Suspect]) -> Trial | None:
@@ -141,14 +141,24 @@ def _switched(
         rest = (lab.run(setup, restores(pinned)) for _ in range(lab.repeats - 1))
         return first if all(lab.differ(first, trial) is None for trial in rest) else None
 
+    def alone(some: Sequence[Suspect]) -> tuple[Setup, Trial, list[Suspect]] | None:
+        for suspect in some:
+            trial = repeats([suspect])
+            if trial is not None:
+                return replace(base, switches=frozenset([suspect.switch])), trial, [suspect]
+        return None
+
+    traced = [suspect for suspect in switches if suspect.source not in ALWAYS]
+    found = alone(traced)
+    if found is not None:
+        return found
     everything = repeats(switches)
     if everything is None:
         return base, left, []
+    found = alone([suspect for suspect in switches if suspect.source in ALWAYS])
+    if found is not None:
+        return found
     needed = list(switches)
-    for suspect in switches:
-        alone = repeats([suspect])
-        if alone is not None:
-            return replace(base, switches=frozenset([suspect.switch])), alone, [suspect]
     for suspect in switches:
         fewer = [one for one in needed if one is not suspect]
         if repeats(fewer) is not None:

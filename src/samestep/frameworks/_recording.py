@@ -19,7 +19,7 @@ from samestep.recording.imports import when_imported
 from samestep.recording.recorder import Entry, Recorder
 
 HOOKS = {
-    "keras": ("_recording_keras", "_recording_tensorflow"),
+    "keras": ("_recording_keras", "_recording_keras2", "_recording_tensorflow"),
     "tf_keras": ("_recording_keras", "_recording_tensorflow"),
     "torch": ("_recording_torch",),
     "tensorflow": ("_recording_tensorflow",),

@@ -21,11 +21,11 @@ READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd")
 
 def watch(tape: Any, tensorflow: Any) -> None:
     """Look at each graph before a session runs it, as far as it has grown since."""
-    session = tensorflow.compat.v1.Session.__mro__[1]
     seen: Dict[int, int] = {}
-    for name in ("run", "_make_callable_from_options", "make_callable"):
-        if hasattr(session, name):
-            setattr(session, name, _before(lambda graph: _look(tape, graph, seen), getattr(session, name)))
+    for kind in tensorflow.compat.v1.Session.__mro__[:2]:  # its own, which recording may have hooked, and the base's
+        for name in ("run", "_make_callable_from_options", "make_callable"):
+            if name in vars(kind):
+                setattr(kind, name, _before(lambda graph: _look(tape, graph, seen), vars(kind)[name]))
 
 
 def _before(look: Callable[[Any], None], original: Callable[..., Any]) -> Callable[..., Any]:
