@@ -16,6 +16,7 @@ from samestep.checking.outcomes import Found, metric
 from samestep.checking.suspects import ALWAYS, DISK, HASH, Suspect
 from samestep.checking.trials import ADDRESSES, Setup, Trial
 from samestep.watching.files import LISTING, SORTED
+from samestep.watching.tape import EVERYWHERE
 
 SURE = 0.05
 """The chance that is taken of missing, in repeated trials, a difference as frequent as the one seen."""
@@ -60,7 +61,11 @@ def played(setup: Setup, suspects: Iterable[Suspect], source: Trial) -> Setup:
     for suspect in suspects:
         known = source.seeds if suspect.seed else source.values
         for process, key in suspect.keys:
-            values.setdefault(process, {})[key] = known.get(process, {}).get(key, [])
+            found = known.get(process, {}).get(key, [])
+            if not suspect.spread:
+                values.setdefault(process, {})[key] = found
+            elif found:
+                values.setdefault(EVERYWHERE, {})[key] = found[:1]
     hashed = any(suspect.source == HASH for suspect in suspects)
     return replace(setup, played=values, hash_seed=source.setup.hash_seed if hashed else setup.hash_seed)
 
@@ -100,6 +105,9 @@ def _prove(lab: Laboratory, left: Trial, right: Trial, rounds: Any, switches: An
             if explained:
                 break
     base, reference, noise = Setup(), left, None
+    if not explained and any(suspect.spread for suspect in pinned):  # one value for all is not what the left trial had
+        again = _repeated(lab, played(Setup(), pinned, left), restores(pinned))
+        explained, reference = again is not None, again or left
     if not explained:
         base, reference, found = _switched(lab, pinned, left, pin if pinned else right, switches)
         proved.causes += found
@@ -117,7 +125,8 @@ def _prove(lab: Laboratory, left: Trial, right: Trial, rounds: Any, switches: An
 def _sorted(lab: Laboratory, left: Trial, right: Trial, suspects: Sequence[Suspect], proved: Proved) -> bool:
     """Whether trials repeat if listings are sorted, whatever the names in them; names are often random and sorted well."""
     listings = [replace(suspect, keys=(), switch=SORTED) for suspect in suspects if suspect.source == LISTING]
-    others = [suspect for suspect in suspects if suspect.source not in (LISTING, "tempfile")]
+    rest = [suspect for suspect in suspects if suspect.source != LISTING]
+    others = [suspect for suspect in rest if suspect.likely]
     free = lab.run(played(Setup(), others, left), False)
     if lab.differ(left, free) is None:
         return False
@@ -125,8 +134,15 @@ def _sorted(lab: Laboratory, left: Trial, right: Trial, suspects: Sequence[Suspe
     if found:
         proved.causes += listings
         proved.effects[listings[0]] = _apart(left, free)
-        _swap(lab, base, (reference, None), (left, right), others, proved, False)
+        _swap(lab, base, (reference, None), (left, right), rest, proved, False)
     return bool(found)
+
+
+def _repeated(lab: Laboratory, setup: Setup, restore: bool) -> Trial | None:
+    """A trial of this setup, if others of it are the same."""
+    first = lab.run(setup, restore)
+    rest = (lab.run(setup, restore) for _ in range(lab.repeats - 1))
+    return first if all(lab.differ(first, trial) is None for trial in rest) else None
 
 
 def _switched(
@@ -137,9 +153,7 @@ def _switched(
 
     def repeats(chosen: Sequence[Suspect]) -> Trial | None:
         setup = replace(base, switches=frozenset(suspect.switch for suspect in chosen))
-        first = lab.run(setup, restores(pinned))
-        rest = (lab.run(setup, restores(pinned)) for _ in range(lab.repeats - 1))
-        return first if all(lab.differ(first, trial) is None for trial in rest) else None
+        return _repeated(lab, setup, restores(pinned))
 
     def alone(some: Sequence[Suspect]) -> tuple[Setup, Trial, list[Suspect]] | None:
         for suspect in some:
@@ -194,7 +208,7 @@ def _swap(
             proved.effects[changed[0]] = _apart(same, trial)
         return True
 
-    if explained and len(pinned) == 1:
+    if explained and len(pinned) == 1:  # without it the trials are those that differ
         proved.causes += pinned
         proved.effects[pinned[0]] = _apart(left, right)
         return

@@ -42,6 +42,11 @@ class Suspect:
     likely: bool = True
     seed: bool = False
 
+    @property
+    def spread(self) -> bool:
+        """Whether several processes asked for it, so that one value has to do for all."""
+        return len({process for process, _ in self.keys}) > 1
+
 
 def of_values(left: Trial, right: Trial) -> list[Suspect]:
     """Sources whose values were not the same, in the order in which the left trial asked for them."""
@@ -92,13 +97,24 @@ def _unseeded(trial: Trial) -> dict[str, tuple[str, str]]:
 
 
 def _different(left: Played, right: Played) -> list[tuple[str, str]]:
-    """(process, key) of what both asked for and were not given the same."""
-    return [
-        (process, key)
-        for process, keys in left.items()
-        for key, values in keys.items()
-        if not _same(values, right.get(process, {}).get(key, []))
-    ]
+    """(process, key) of what both asked for and were not given the same.
+
+    Where several processes asked, which of them did is chance, and what they were given is taken together.
+    """
+    found: list[tuple[str, str]] = []
+    for key in dict.fromkeys(key for keys in left.values() for key in keys):
+        ours, theirs = ({process: keys[key] for process, keys in side.items() if key in keys} for side in (left, right))
+        processes = dict.fromkeys([*ours, *theirs])
+        if len(processes) == 1:
+            differs = not _same(*(next(iter(side.values()), []) for side in (ours, theirs)))
+        else:
+            differs = bool(theirs) and _together(ours) != _together(theirs)
+        found += [(process, key) for process in processes] if differs else []
+    return found
+
+
+def _together(values: dict[str, list[Any]]) -> list[str]:
+    return sorted(repr(value) for some in values.values() for value in some)
 
 
 def _same(left: list[Any], right: list[Any]) -> bool:

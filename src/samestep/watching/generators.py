@@ -82,7 +82,7 @@ def trap(owners: Dict[Any, Any], shared: Global) -> None:
     waiting = [shared]
 
     def release() -> None:
-        if waiting:
+        if waiting and not places.importing(4):  # what a module draws when it is imported is not yet the script's
             waiting.pop()
             shared.note_use(places.place(places.caller(4)))
             for (owner, name), noting in traps.items():

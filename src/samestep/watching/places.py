@@ -19,6 +19,7 @@ def _libraries() -> Tuple[str, ...]:
 
 
 LIBRARIES = _libraries()
+STANDARD = os.path.join(os.path.dirname(os.path.abspath(os.__file__)), "")
 
 
 def users(filename: str) -> bool:
@@ -42,6 +43,24 @@ def caller(depth: int = 2) -> Any:
 def called_by_user(depth: int = 2) -> bool:
     """Whether the user's own line made the call, and no library in between."""
     return users(sys._getframe(depth).f_code.co_filename)
+
+
+def on_behalf_of_user(depth: int = 2) -> bool:
+    """Whether the user's own line made the call, through nothing but the standard library."""
+    frame: Any = sys._getframe(depth)
+    while frame is not None and os.path.abspath(frame.f_code.co_filename).startswith(STANDARD):
+        frame = frame.f_back
+    return frame is not None and users(frame.f_code.co_filename)
+
+
+def importing(depth: int = 2) -> bool:
+    """Whether the call was made while a module was imported on behalf of the user's line."""
+    frame: Any = sys._getframe(depth)
+    while frame is not None and not users(frame.f_code.co_filename):
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def place(frame: Any) -> str:

@@ -17,6 +17,8 @@ from samestep.watching import places
 MOST = 1000
 """Values of a key that are noted and played; a clock that is asked in a loop has more."""
 SEPARATOR = " @ "
+EVERYWHERE = "*"
+"""In the place of a process: one value that is played to all, whichever asks; which worker takes a task is not known."""
 
 
 class Tape:
@@ -60,6 +62,8 @@ class Tape:
         """The number of what is asked for now, and what is played for it, if anything."""
         with self._lock:
             number = self._counts[key] = self._counts.get(key, -1) + 1
+        for value in self.played.get(EVERYWHERE, {}).get(key, ()):
+            return number, value
         played = self.played.get(self.label, {}).get(key, ())
         return number, played[number] if number < len(played) else None
 

@@ -18,8 +18,8 @@ from samestep.watching.tape import SEPARATOR, Tape
 
 SERIAL = "one task at a time"
 """The switch."""
-PATIENCE = 5.0
-"""Seconds that a task is waited for; it may itself wait for what comes later."""
+PATIENCE = [5.0]
+"""Seconds that a task is waited for; it may itself wait for what comes later, and others are hardly waited for then."""
 THREADS, TASKS = "thread timing", "completion order"
 
 
@@ -86,19 +86,24 @@ def _start(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
         if users:
             tape.seen(THREADS)
             if SERIAL in tape.switches:
-                self.join(PATIENCE)
+                _wait_for(lambda seconds: self.join(seconds) or not self.is_alive())
 
     return start
+
+
+def _wait_for(done: Callable[[float], Any]) -> None:
+    if not done(PATIENCE[0]):
+        PATIENCE[0] = 0.05
 
 
 def _submit(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def submit(*arguments: Any, **named: Any) -> Any:
         future = original(*arguments, **named)
-        if places.caller() is not None:
+        if places.on_behalf_of_user():
             tape.seen(TASKS)
             if SERIAL in tape.switches:
-                futures.wait([future], PATIENCE)
+                _wait_for(lambda seconds: futures.wait([future], seconds).done)
         return future
 
     return submit
@@ -222,10 +227,10 @@ def _apply(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def apply_async(self: Any, *arguments: Any, **named: Any) -> Any:
         result = original(self, *arguments, **named)
-        if places.caller() is not None:
+        if places.on_behalf_of_user():
             tape.seen(TASKS)
             if SERIAL in tape.switches:
-                result.wait(PATIENCE)
+                _wait_for(lambda seconds: result.wait(seconds) or result.ready())
                 time.sleep(0.01)  # its callback runs in a thread of the pool
         return result
 
