@@ -51,6 +51,11 @@ def test_commands_shown_with_their_output_give_that_verdict(page: Path, tmp_path
         if arguments[0] == "record":
             assert output == [run.stderr.strip()], run.stdout + run.stderr
             continue
+        if arguments[0] == "check":
+            assert (run.stdout.startswith(output[0]), run.returncode) == (True, 1), run.stdout + run.stderr
+            for line in output[1:]:
+                assert line.rstrip("…") in run.stdout
+            continue
         if arguments[0] == "seed":
             for line in output:
                 assert line.rstrip("…") in run.stdout + run.stderr
