@@ -55,7 +55,6 @@ SOURCES = {
     "random.Random": "import random\nrng = random.Random()\nprint(rng.random())\n",
     "os.urandom": "import os\nseed = os.urandom(4)\nprint('loss', seed[0] / 7, seed[1])\n",
     "time.time_ns": "import random, time\nrandom.seed(time.time_ns())\nprint(random.random())\n",
-    "datetime.datetime.now": "from datetime import datetime as d\nseed = str(d.now())\nprint(__import__('random').Random(seed).random())\n",
     "hash seed": "words = {'a', 'b', 'c', 'd', 'e', 'f', 'g'}\nfor number, word in enumerate(words):\n    print(number, word)\n",
 }
 
@@ -67,6 +66,37 @@ def test_a_source_is_named_with_its_line_and_taken_away(source, script):
     assert proved(result)
     assert result.causes[0].share == 1
     assert result.exit_status == 1
+
+
+FRAMEWORKS = {
+    "keras": """
+        import os; os.environ["KERAS_BACKEND"] = "jax"
+        import keras, numpy as np
+        model = keras.Sequential([keras.Input((3,)),
+            keras.layers.Dense(2)])
+        model.compile("sgd", "mse")
+        model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, verbose=0)
+    """,
+    "torch": """
+        import torch
+        torch.nn.functional.relu(torch.ones(1))
+        ones = torch.ones(4, 3)
+        model = torch.nn.Linear(3, 2)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(ones).sum().backward()
+            optimizer.step()
+    """,
+}
+
+
+@pytest.mark.parametrize(("framework", "source"), [("keras", "random"), ("torch", "torch")])
+def test_initial_weights_without_a_seed_are_seen_in_the_training_and_blamed_on_their_layer(framework, source, script):
+    result = samestep.check(script(FRAMEWORKS[framework]), runs=2)
+    assert told(result) == [(source, "train.py:4")]
+    assert result.first_difference.step == 0
+    assert proved(result)
 
 
 def test_an_edit_is_made_in_the_file_that_is_to_blame_and_only_for_the_proof(script):
@@ -268,6 +298,13 @@ ENDINGS = {"sys.exit": "import sys; sys.exit(0)", "os._exit": "import os, sys; s
 def test_however_a_script_ends_its_sources_are_known(ending, script):
     text = f"import os, random\nprint(random.random())\nos.chdir('/')\n{ending}\n"
     assert told(samestep.check(script(text), runs=2)) == [("random", "train.py:2")]
+
+
+def test_a_number_of_a_process_that_is_played_kills_nobody_else(script):
+    text = "import os, random\nprint(random.random(), flush=True)\nos.kill(os.getpid(), 9)\n"
+    result = samestep.check(script(text), runs=2)
+    assert (told(result), result.exit_statuses) == ([("random", "train.py:2")], (137, 137))
+    assert proved(result)
 
 
 def test_a_script_that_puts_its_own_functions_in_the_place_of_the_watched_ones_runs_as_ever(script):

@@ -116,6 +116,23 @@ def test_a_session_of_tensorflow_1_15_is_recorded_and_trains_the_same_bits(old_p
     assert run.manifest["environment"]["packages"]["tensorflow"].startswith("1.15")
 
 
+def test_the_article_s_seeded_script_does_not_repeat_since_adam_reads_and_counts_its_steps_in_no_order(old_python):
+    script = ROOT / "benchmarks/checking_sequence/keras_2_3.py"
+    result = samestep.check(str(script), python=old_python, runs=2)
+    assert result.verdict == "not reproducible", result
+    assert (result.first_difference.what, result.first_difference.site) == ("parameter", "Adam/iterations")
+    assert [(cause.source, cause.site) for cause in result.causes] == [("variable race in graph", "Adam/iterations")]
+    assert result.mended.equal
+
+
+def test_sources_are_found_in_python_3_7(old_python, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text("import numpy as np\nr = np.random.default_rng()\nprint(r.random(), len({'a', 'b'}))\n")
+    result = samestep.check(str(script), python=old_python, runs=2)
+    assert [(cause.source, cause.site) for cause in result.causes] == [("numpy.random.default_rng", "train.py:2")]
+    assert (result.mended.equal, result.note) == (True, "")
+
+
 @pytest.mark.parametrize(
     "script",
     [

@@ -178,23 +178,23 @@ def _place(bench: _Bench, left: Trial, right: Trial, rounds: list[list[Suspect]]
     """Find the lines of causes that leave no trace of a place: the one that parts two trials which differ in it alone."""
     known = [suspect for some in rounds for suspect in some]
     for number, cause in enumerate(proved.causes):
-        if cause.source in (HASH, "memory addresses") and not cause.site and not proved.cut:
+        if cause.site in ("", "fork") and (cause.keys or cause.source in (HASH, "memory addresses")) and not proved.cut:
             setups = _apart_in(cause, left, right, known)
             try:
                 site = locate(lambda setup: bench.trial(setup, restores(known), "looking for the line"), *setups)
             except OutOfTime:
                 proved.cut = True
                 return
-            proved.causes[number] = replace(cause, site=site)
+            proved.causes[number] = replace(cause, site=site or cause.site)
             proved.effects[proved.causes[number]] = proved.effects.pop(cause, 0.0)
 
 
 def _apart_in(cause: Suspect, left: Trial, right: Trial, known: list[Suspect]) -> tuple[Setup, Setup]:
     """Two setups that are the same but for one cause."""
     base = played(Setup(), known, left)
-    if cause.source == HASH:
-        return base, played(base, [cause], right)
-    return base, base  # addresses are never the same
+    if cause.source == "memory addresses":
+        return base, base  # they are never the same
+    return base, played(base, [cause], right)
 
 
 def _rounds(bench: _Bench, left: Trial, right: Trial) -> list[list[Suspect]]:

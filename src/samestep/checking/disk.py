@@ -72,11 +72,12 @@ class Disk:
     @property
     def left(self) -> tuple[Path, ...]:
         """What is there now and was not before, or is not as it was."""
-        return tuple(path for path, copy in self._before.items() if _changed(path, copy))
+        files = [path for path, copy in self._before.items() if _changed(path, copy)]
+        return (*files, *(folder for folder in self._made if folder.is_dir()))
 
     def restore(self) -> None:
         """Make it as it was before the first trial; what is in the way is kept until the end."""
-        for path in self.left:
+        for path in (path for path in self.left if path in self._before):
             copy = self._before[path]
             with contextlib.suppress(OSError):
                 self._set_aside(path)

@@ -11,6 +11,8 @@ from typing import Any
 from samestep.checking.suspects import DISK, HASH, Suspect
 from samestep.checking.trials import ONE_THREAD, THREADS
 
+SCRIPT = "0"
+"""The process of the script itself."""
 AT_TOP = {
     "random": "import random; random.seed(0)",
     "numpy.random": "import numpy; numpy.random.seed(0)",
@@ -80,8 +82,10 @@ def mend(suspect: Suspect, values: list[Any], script: str, texts: dict[str, str]
     values: what a trial was given there; a single one may stand for what a clock or the system gives. texts: new
     texts of files so far, to which this one's edit is added. files: names of what is left on disk.
     """
-    if suspect.source in AT_TOP:
+    if suspect.source in AT_TOP and any(process == SCRIPT for process, _ in suspect.keys or ((SCRIPT, ""),)):
         return _at_top(suspect, script, texts)
+    if suspect.source in AT_TOP:
+        return Mend(f"{suspect.site}: seed it in each process that is started: {AT_TOP[suspect.source]}")
     if suspect.source == HASH:
         return Mend(WORDS[HASH].format(script=script), variables={"PYTHONHASHSEED": "0"})
     if suspect.switch == ONE_THREAD:

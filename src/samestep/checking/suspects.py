@@ -29,6 +29,11 @@ ALWAYS = {
     "memory addresses": ADDRESSES,
 }
 """Sources that leave no trace, and their switches."""
+COMPUTING = {
+    "nondeterministic kernels": {"tensorflow", "torch", "jax"},
+    "thread count": {"tensorflow", "torch", "jax", "scipy", "sklearn", "xgboost", "lightgbm"},
+}
+"""Packages without which a source cannot be there."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ def of_seeds(left: Trial, right: Trial) -> list[Suspect]:
 
 def of_switches(trials: Iterable[Trial]) -> list[Suspect]:
     """Sources that can be pinned by a switch only, of which there were traces; then those that leave none."""
+    trials = list(trials)
     events = [event for trial in trials for event in trial.events if event.kind == "seen"]
     sites: dict[tuple[str, str], str] = {}
     for event in events:
@@ -79,7 +85,9 @@ def of_switches(trials: Iterable[Trial]) -> list[Suspect]:
     order = list(SWITCHES)
     traced = sorted(sites.items(), key=lambda item: order.index(item[0][0]))
     found = {switch: Suspect(source, site, switch=switch) for (source, switch), site in reversed(traced)}
-    return [*reversed(found.values()), *(Suspect(source, switch=switch) for source, switch in ALWAYS.items())]
+    packages = {name for trial in trials for name in trial.run.manifest["environment"].get("packages", ())}
+    always = [name for name in ALWAYS if name not in COMPUTING or COMPUTING[name] & packages]
+    return [*reversed(found.values()), *(Suspect(source, switch=ALWAYS[source]) for source in always)]
 
 
 def _suspect(source: str, site: str, keys: list[tuple[str, str]], used: dict[str, tuple[str, str]]) -> Suspect:

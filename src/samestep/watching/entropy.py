@@ -12,7 +12,7 @@ import random
 import sys
 import time
 import uuid
-from typing import Any, Callable
+from typing import Any, Callable, Dict
 
 from samestep.recording.imports import when_imported
 from samestep.watching import places
@@ -30,8 +30,10 @@ def install(tape: Tape) -> None:
     _bytes(tape)
     for name in CLOCKS:
         setattr(time, name, _from_user(tape, "time." + name, getattr(time, name)))
+    played: Dict[int, int] = {}
     for name in ("getpid", "getppid"):
-        setattr(os, name, _from_user(tape, "os." + name, getattr(os, name)))
+        setattr(os, name, _number(_from_user(tape, "os." + name, getattr(os, name), 3), getattr(os, name), played))
+    os.kill = _to_own(os.kill, played)
     uuid.uuid1 = _uuid1(tape)
     _dates(tape)
     when_imported({"socket": lambda module: _ports(tape, module)})
@@ -81,14 +83,34 @@ def asked_by(name: str, modules: Any = tuple(MODULES)) -> str:
     return name
 
 
-def _from_user(tape: Tape, source: str, original: Callable[..., Any]) -> Callable[..., Any]:
+def _from_user(tape: Tape, source: str, original: Callable[..., Any], depth: int = 2) -> Callable[..., Any]:
     @functools.wraps(original)
     def asked(*arguments: Any) -> Any:
-        if not places.called_by_user():
+        if not places.called_by_user(depth):
             return original(*arguments)
         return tape.take(source, original)
 
     return asked
+
+
+def _number(asked: Callable[[], int], original: Callable[[], int], played: Dict[int, int]) -> Callable[[], int]:
+    """The number of a process, with a note of whose it is in truth: the one that is played may be somebody else's now."""
+
+    @functools.wraps(original)
+    def number() -> int:
+        told = asked()
+        played[told] = original()
+        return told
+
+    return number
+
+
+def _to_own(original: Callable[..., Any], played: Dict[int, int]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def kill(pid: int, *signal: Any) -> Any:
+        return original(played.get(pid, pid), *signal)
+
+    return kill
 
 
 def _uuid1(tape: Tape) -> Callable[..., Any]:

@@ -13,8 +13,10 @@ import sys
 from typing import Any, Callable, Iterator, List, Set
 
 from samestep.watching import places
-from samestep.watching.tape import MOST, Tape
+from samestep.watching.tape import Tape
 
+MOST = 1000
+"""Files that are read and noted."""
 LARGEST = 64 << 20
 """Bytes of a file that is digested, or kept before it is written over."""
 NOT_DATA = tuple(

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from samestep.watching import places
 
-MOST = 1000
+MOST = 20000
 """Values of a key that are noted and played; a clock that is asked in a loop has more."""
 SEPARATOR = " @ "
 EVERYWHERE = "*"

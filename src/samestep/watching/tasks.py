@@ -8,13 +8,14 @@ import functools
 import itertools
 import multiprocessing.pool
 import multiprocessing.process
+import queue
 import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from samestep.recording.imports import when_imported
 from samestep.watching import places
-from samestep.watching.tape import SEPARATOR, Tape
+from samestep.watching.tape import MOST, SEPARATOR, Tape
 
 SERIAL = "one task at a time"
 """The switch."""
@@ -27,6 +28,8 @@ def install(tape: Tape) -> None:
     """Watch them from now on."""
     _number_futures()
     concurrent.futures.as_completed = futures.as_completed = _as_completed(tape, futures.as_completed)
+    queue.Queue.put = _put(queue.Queue.put)
+    queue.Queue.get = _get(tape, queue.Queue.get)
     for kind in (threading.Thread, multiprocessing.process.BaseProcess):
         kind.start = _start(tape, kind.start)  # type: ignore[method-assign]
     for executor in (concurrent.futures.ThreadPoolExecutor, concurrent.futures.ProcessPoolExecutor):
@@ -79,9 +82,12 @@ def _as_completed(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any
 
 
 def _start(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
+    numbers = itertools.count()
+
     @functools.wraps(original)
     def start(self: Any) -> None:
         users = places.called_by_user()
+        self._samestep_number = next(numbers)
         original(self)
         if users:
             tape.seen(THREADS)
@@ -89,6 +95,51 @@ def _start(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
                 _wait_for(lambda seconds: self.join(seconds) or not self.is_alive())
 
     return start
+
+
+class _Item:
+    """What a thread has put into a queue, with the number of the thread."""
+
+    def __init__(self, value: Any) -> None:
+        self.value, self.thread = value, getattr(threading.current_thread(), "_samestep_number", -1)
+
+
+def _put(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def put(self: Any, item: Any, *arguments: Any, **named: Any) -> Any:
+        marked = _Item(item) if type(self) is queue.Queue and places.called_by_user() else item
+        return original(self, marked, *arguments, **named)
+
+    return put
+
+
+def _get(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Take items in the order of another run: what another thread has put is held back meanwhile."""
+
+    @functools.wraps(original)
+    def get(self: Any, *arguments: Any, **named: Any) -> Any:
+        held: List[Any] = self.__dict__.setdefault("_samestep_held", [])
+        if not places.called_by_user() or type(self) is not queue.Queue:
+            item = held.pop(0) if held else original(self, *arguments, **named)
+            return item.value if isinstance(item, _Item) else item
+        key = TASKS + SEPARATOR + places.place(places.caller())
+        wanted = tape.next(key)[1]
+        item = next((one for one in held if wanted is None or _thread(one) == wanted), None)
+        if item is not None:
+            held.remove(item)
+        while item is None:
+            item = original(self, *arguments, **named)
+            if wanted is not None and _thread(item) != wanted and len(held) < MOST:
+                held.append(item)
+                item = None
+        tape.note("value", key, _thread(item))
+        return item.value if isinstance(item, _Item) else item
+
+    return get
+
+
+def _thread(item: Any) -> int:
+    return item.thread if isinstance(item, _Item) else -1
 
 
 def _wait_for(done: Callable[[float], Any]) -> None:
