@@ -167,7 +167,8 @@ def _explain(
     mends, mended = _mended(bench, trials, proved, runs)
     if mended is not None and not mended.equal and not proved.cut:
         again = prove(lab, trials[0], other, [[one for some in rounds for one in some]], switches)
-        proved.causes += [cause for cause in again.causes if cause not in proved.causes]
+        known = {(cause.keys, cause.switch, cause.source) for cause in proved.causes}
+        proved.causes += [cause for cause in again.causes if (cause.keys, cause.switch, cause.source) not in known]
         proved.effects |= again.effects
         proved.remains = again.remains
         mends, mended = _mended(bench, trials, proved, runs)
@@ -200,14 +201,16 @@ def _apart_in(cause: Suspect, left: Trial, right: Trial, known: list[Suspect]) -
 def _rounds(bench: _Bench, left: Trial, right: Trial) -> list[list[Suspect]]:
     """Values that were seen to differ; then what leaves no trace; then the numbers that generators were seeded with."""
     unseen = [Suspect(HASH)] if bench.free_hash else []
-    disk = [Suspect(DISK, _reader(right, bench.disk.left))] if bench.disk.left else []
+    disk = [Suspect(DISK, _reader(right, left, bench.disk.left))] if bench.disk.left else []
     return [suspects.of_values(left, right), disk + unseen, suspects.of_seeds(left, right)]
 
 
-def _reader(trial: Trial, paths: tuple[Path, ...]) -> str:
-    """Where it read the first file that a run before it had left."""
+def _reader(trial: Trial, before: Trial, paths: tuple[Path, ...]) -> str:
+    """Where a trial read the first file that a run before it had left; where that wrote it, if it was not read by Python."""
     names = {str(path) for path in paths}
-    return next((event.site for event in trial.events if event.kind == "read" and event.source in names), "")
+    reads = (event for event in trial.events if event.kind == "read")
+    writes = (event for event in before.events if event.kind in ("write", "folder"))
+    return next((event.site for event in (*reads, *writes) if event.source in names and event.site), "")
 
 
 def _mended(bench: _Bench, trials: list[Trial], proved: Proved, runs: int) -> tuple[Mends, Mended | None]:

@@ -59,7 +59,7 @@ def of_values(left: Trial, right: Trial) -> list[Suspect]:
     used = _unseeded(left) | _unseeded(right)
     for process, key in _different(left.values, right.values):
         source, _, site = key.partition(SEPARATOR)
-        if site != START or source in used:
+        if site != START or (process, source) in used:
             found.setdefault((source, site), []).append((process, key))
     return [_suspect(source, site, keys, used) for (source, site), keys in found.items()]
 
@@ -90,17 +90,21 @@ def of_switches(trials: Iterable[Trial]) -> list[Suspect]:
     return [*reversed(found.values()), *(Suspect(source, switch=ALWAYS[source]) for source in always)]
 
 
-def _suspect(source: str, site: str, keys: list[tuple[str, str]], used: dict[str, tuple[str, str]]) -> Suspect:
-    name, place = used.get(source, (source, "")) if site == START else (source, site)
+Used = dict[tuple[str, str], tuple[str, str]]
+"""{(process, shared generator): (the name it was used by, where)} of those used before anybody seeded them."""
+
+
+def _suspect(source: str, site: str, keys: list[tuple[str, str]], used: Used) -> Suspect:
+    name, place = used[keys[0][0], source] if site == START else (source, site)
     return Suspect(name, place, tuple(keys), likely=not source.startswith(LAST))
 
 
-def _unseeded(trial: Trial) -> dict[str, tuple[str, str]]:
-    """{shared generator: (the name it was used by, where)} of those used before anybody seeded them."""
-    found: dict[str, tuple[str, str]] = {}
+def _unseeded(trial: Trial) -> Used:
+    found: Used = {}
     for event in trial.events:
-        if event.kind == UNSEEDED and not found.get(event.value, ("", ""))[1]:
-            found[event.value] = event.source, event.site
+        where = event.process, event.value
+        if event.kind == UNSEEDED and not found.get(where, ("", ""))[1]:
+            found[where] = event.source, event.site
     return found
 
 

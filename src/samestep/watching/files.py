@@ -227,7 +227,7 @@ def _making(files: _Files, original: Callable[..., Any]) -> Callable[..., Any]:
     def mkdir(path: Any, *arguments: Any, **named: Any) -> Any:
         done = original(path, *arguments, **named)
         if named.get("dir_fd") is None and _data(path):
-            files.tape.note("folder", _data(path), None)
+            files.tape.note("folder", _data(path), None, places.place(places.caller()))
         return done
 
     return mkdir

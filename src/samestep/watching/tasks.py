@@ -28,8 +28,8 @@ def install(tape: Tape) -> None:
     """Watch them from now on."""
     _number_futures()
     concurrent.futures.as_completed = futures.as_completed = _as_completed(tape, futures.as_completed)
-    queue.Queue.put = _put(queue.Queue.put)
-    queue.Queue.get = _get(tape, queue.Queue.get)
+    queue.Queue.put = _put(queue.Queue.put)  # type: ignore[method-assign]
+    queue.Queue.get = _get(tape, queue.Queue.get)  # type: ignore[method-assign]
     for kind in (threading.Thread, multiprocessing.process.BaseProcess):
         kind.start = _start(tape, kind.start)  # type: ignore[method-assign]
     for executor in (concurrent.futures.ThreadPoolExecutor, concurrent.futures.ProcessPoolExecutor):
@@ -128,7 +128,12 @@ def _get(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
         if item is not None:
             held.remove(item)
         while item is None:
-            item = original(self, *arguments, **named)
+            try:
+                item = original(self, *arguments, **named)
+            except queue.Empty:
+                if not held:
+                    raise
+                item, wanted = held.pop(0), None
             if wanted is not None and _thread(item) != wanted and len(held) < MOST:
                 held.append(item)
                 item = None
