@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from samestep.errors import UsageError
-from samestep.results import DiffResult
+from samestep.results import DiffResult, RepeatResult
 
 ULP = 2.0**-23
 """Of a float32."""
@@ -31,6 +31,11 @@ def growth(result: DiffResult, path: str | Path) -> None:
     axes.set_title(f"{result.left.folder} | {result.right.folder}: {result.verdict}")
     axes.legend()
     _save(figure, path)
+
+
+def repeats(result: RepeatResult, path: str | Path) -> None:
+    """Every seed's value by group, the differences with their intervals, and means against the number of seeds."""
+    raise NotImplementedError
 
 
 def _save(figure: object, path: str | Path) -> None:
