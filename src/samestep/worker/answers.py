@@ -15,6 +15,7 @@ import numpy as np
 
 from samestep import errors
 from samestep.frameworks import FUNCTIONS, _randomness, _rows, end_pipelines_at_once
+from samestep.worker import plain
 from samestep.worker.loading import Rows, explained, fit_dtype, load
 
 Answer = Any
@@ -125,6 +126,12 @@ class Session:
                 return self.adapter.train(self.program, rows["x"], rows["y"], **how)
         finally:
             _randomness.end()
+
+    def do_plain_run(
+        self, source: dict[str, Any], seed: int, train: Any, held: Any, batch_size: int, epochs: int
+    ) -> Answer:
+        """The values of a plain run of this seed; the first request of its process, and the last."""
+        return plain.run(source, seed, train, held, batch_size, epochs, self.progress)
 
     def do_evaluate(self, rows: int, batch_size: int) -> Answer:
         part = self._part(slice(rows))
