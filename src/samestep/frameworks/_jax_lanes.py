@@ -6,7 +6,8 @@ What a lane computes is a function of the framework's own, step(state, batch) ->
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+import os
+from typing import Any, Callable, Iterator, Optional
 
 import jax
 import jax.numpy as jnp
@@ -94,20 +95,36 @@ def over_lanes(function: Callable[..., Tree], width: int, axes: Any) -> Callable
     return alone
 
 
-def is_slow_in_loops(function: Callable[..., Any], *args: Any) -> bool:
-    """Whether what the function computes is better run step by step and lane by lane: on CPUs, convolutions."""
-    if jax.default_backend() != "cpu":
-        return False
-    return not SLOW_IN_LOOPS.isdisjoint(_primitives(jax.make_jaxpr(function)(*args).jaxpr))
+class Traced:
+    """What is known of a step before it is compiled.
+
+    alone: whether it is better run step by step and lane by lane. nbytes: of all that it computes on its way, more than it
+    ever holds at once.
+    """
+
+    def __init__(self, step: Callable[..., Any], *args: Any) -> None:
+        equations = list(_equations(jax.make_jaxpr(step)(*args).jaxpr))
+        slow = any(equation.primitive.name in SLOW_IN_LOOPS for equation in equations)
+        self.alone = slow and jax.default_backend() == "cpu"
+        shapes = [v.aval for equation in equations for v in equation.outvars if hasattr(v.aval, "dtype")]
+        self.nbytes = sum(a.size * max(1, getattr(a.dtype, "itemsize", 1)) for a in shapes)
 
 
-def _primitives(jaxpr: Any) -> set[str]:
-    found = set()
+def _equations(jaxpr: Any) -> Iterator[Any]:
     for equation in jaxpr.eqns:
-        found.add(equation.primitive.name)
+        yield equation
         for inner in jaxprs_in_params(equation.params):
-            found |= _primitives(inner)
-    return found
+            yield from _equations(inner)
+
+
+def free_memory() -> int:
+    """Bytes of memory that could be had now; on Linux what the kernel calls available."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            found = dict(line.split(":", 1) for line in file)
+        return int(found["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) // 2
 
 
 def stacked(trees: Any) -> Tree:
@@ -116,13 +133,23 @@ def stacked(trees: Any) -> Tree:
 
 
 def lane(tree: Tree, number: int) -> Tree:
-    """One lane of a stacked tree, as NumPy arrays."""
-    return jax.tree_util.tree_map(lambda leaf: np.asarray(leaf[number]), tree)
+    """One lane of a tree of stacked NumPy arrays."""
+    return jax.tree_util.tree_map(lambda leaf: leaf[number], tree)
 
 
-def width(seeds: int, state: Tree, alone: bool) -> int:
-    """How many lanes to train side by side, so that so many seeds make few and even groups; one if `alone`."""
-    most = 1 if alone else max(1, CACHE // nbytes(state))
+def with_lanes_moved(leaf: Any, moved: Callable[[int, np.ndarray], np.ndarray]) -> Any:
+    """The stacked array with moved(lane, array) in each lane."""
+    return np.stack([moved(number, array) for number, array in enumerate(np.asarray(leaf))])
+
+
+def width(seeds: int, state: Tree, step: "Traced", rows: int) -> int:
+    """How many lanes to train side by side, so that so many seeds make few and even groups.
+
+    As many as fit into the cache, and, with all that a step computes and an order of so many rows, into half of the memory
+    that is free; one where steps are better run alone.
+    """
+    per_lane = 4 * nbytes(state) + step.nbytes + 8 * rows
+    most = 1 if step.alone else max(1, min(CACHE // nbytes(state), free_memory() // 2 // per_lane))
     return -(-seeds // -(-seeds // most))
 
 

@@ -67,9 +67,8 @@ class Trainings:
             self.program, draws, self.looks = _completed(make(seed), seed, train, batch_size)
         self.model = self.program.model
         _check_options(self.program)
-        self.initial = _Initial(self.model, draws, noted)
-        self.initial.check(other.model, others_draws)
         self.model.reset_metrics()
+        self.initial = _Initial(self.model, draws, noted)
         self.start: State = self.model._get_jax_state(True, True, True, True)
         self.metrics = [np.asarray(value) for value in self.start[3]]
         self.rate = _index_of(self.model.optimizer.variables, getattr(self.model.optimizer, "_learning_rate", None))
@@ -77,11 +76,11 @@ class Trainings:
         self.held = _as_fit_has_them(self.program, held, weighted=False)
         self.rows = _rows.count(train[0])
         example = jax.tree_util.tree_map(lambda a: a[: min(batch_size, self.rows)], self.data)
-        self.in_steps = _jax_lanes.is_slow_in_loops(self._step, self.start, example)
-        self.bytes_per_seed = 4 * _jax_lanes.nbytes(self.start) + 8 * self.rows
-        self.width = _jax_lanes.width(len(seeds), self.start, self.in_steps)
-        self.note = ""
-        options = (batch_size, self.width, not self.in_steps)
+        traced = _jax_lanes.Traced(self._step, self.start, example)
+        self.width = _jax_lanes.width(len(seeds), self.start, traced, self.rows)
+        self.framework = "keras"
+        self.initial.check(other.model, others_draws, self.width)
+        options = (batch_size, self.width, not traced.alone)
         self.training = _jax_lanes.Loop(self._step, self.data, *options)
         self.evaluation = _jax_lanes.Loop(self._test, self.held, *options)
 
@@ -108,7 +107,7 @@ class Trainings:
     def _initial(self, seeds: List[int], moved: Any) -> State:
         trainable, others = self.initial.of([_default_seeds(seed, len(self.initial.positions)) for seed in seeds])
         if moved is not None:
-            trainable = [jnp.stack([jnp.asarray(moved(i, np.array(a))) for i, a in enumerate(v)]) for v in trainable]
+            trainable = [_jax_lanes.with_lanes_moved(v, moved) for v in trainable]
         return trainable, others, self._repeated(self.start[2]), []
 
     def _repeated(self, values: List[Any]) -> List[Any]:
@@ -165,7 +164,7 @@ class Trainings:
             with keras.StatelessScope(state_mapping=list(zip(self.model.metrics_variables, values))):
                 return self.model.get_metrics_result()
 
-        found = jax.vmap(result)(metrics)
+        found = jax.tree_util.tree_map(np.asarray, jax.vmap(result)(metrics))
         return [_keras_fit.plain_logs(_jax_lanes.lane(found, number)) for number in range(self.width)]
 
 
@@ -185,10 +184,13 @@ class _Initial:
         numbers = jnp.asarray(np.array(drawn, np.uint32).reshape(len(drawn), len(self.positions)))
         return jax.vmap(self._made)(numbers)  # type: ignore[no-any-return]
 
-    def check(self, model: Any, draws: List[int]) -> None:
-        """Raise NotVectorisable unless another build has the variables that would be made for its seed, bit for bit."""
+    def check(self, model: Any, draws: List[int], width: int) -> None:
+        """Raise NotVectorisable unless another build has the variables that would be made for its seed, bit for bit.
+
+        They are made for so many lanes, as they will be.
+        """
         alike = len(draws) == len(self.positions) and all(map(np.array_equal, _optimizer_and_metrics(model), self.rest))
-        made = [[array(v[0]) for v in group] for group in self.of([draws])] if alike else []
+        made = [[array(v[0]) for v in group] for group in self.of([draws] * width)] if alike else []
         has = [[array(v) for v in group] for group in _groups(model)]
         if [list(map(_bytes, group)) for group in made] != [list(map(_bytes, group)) for group in has]:
             raise NotVectorisable(

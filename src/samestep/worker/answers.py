@@ -129,10 +129,17 @@ class Session:
             _randomness.end()
 
     def do_plain_run(
-        self, source: dict[str, Any], seed: int, train: Any, held: Any, batch_size: int, epochs: int
+        self,
+        source: dict[str, Any],
+        seed: int,
+        train: Any,
+        held: Any,
+        batch_size: int,
+        epochs: int,
+        on_few: bool = False,
     ) -> Answer:
         """The values of a plain run of this seed; the first request of its process, and the last."""
-        return plain.run(source, seed, train, held, batch_size, epochs, self.progress)
+        return plain.run(source, seed, train, held, batch_size, epochs, self.progress, on_few)
 
     def do_vectorise(
         self, source: dict[str, Any], seeds: list[int], train: Any, held: Any, batch_size: int, epochs: int

@@ -17,7 +17,7 @@ import numpy as np
 from samestep.errors import NotVectorisable
 from samestep.frameworks import _rows, adapter_for
 from samestep.worker.loading import call, explained, fit_dtype, prepared, run_program, seed_all
-from samestep.worker.plain import versions
+from samestep.worker.plain import few, versions
 
 OWN_PARTS = {
     "samestep.frameworks.keras": "samestep.frameworks._vectorised_keras",
@@ -27,8 +27,6 @@ OWN_PARTS = {
 """By the adapter of what build returns."""
 SIBLINGS = 4
 """Lanes beside a checked seed whose initial parameters are moved by one unit in the last place."""
-CHECKED_STEPS = 8
-"""Full batches an epoch that a seed is checked on, beside a partial one."""
 
 
 class Vectorised:
@@ -43,7 +41,6 @@ class Vectorised:
         train, held = prepared(module, self.label, *train), prepared(module, self.label, *held)
         if _generators() != generators:
             raise NotVectorisable("its prepare() draws random numbers, for each seed others")
-        self.backend = _keras_backend_by_default()
 
         def make(seed: int) -> Any:
             _seed(seed)
@@ -58,20 +55,15 @@ class Vectorised:
             self.trainings = part.Trainings(built, make, seeds, train, held, batch_size, epochs)
 
     def described(self) -> dict[str, Any]:
-        """What a parent needs to size groups, and to say what it did."""
+        """How many seeds are trained at once, of what, and for how many steps."""
         return {
-            "bytes_per_seed": self.trainings.bytes_per_seed,
             "width": self.trainings.width,
-            "note": self.trainings.note,
-            "rows_checked": self.rows_checked,
+            "framework": self.trainings.framework,
+            "default_backend": _keras_backend_by_default(),
+            "rows_checked": few(self.rows, self.batch_size),
             "steps": self.steps,
             "versions": versions(),
         }
-
-    @property
-    def rows_checked(self) -> int:
-        """Rows for the check of a seed: some full batches, and the partial one that training has."""
-        return min(self.rows, CHECKED_STEPS * self.batch_size + self.rows % self.batch_size)
 
     def run(self, seeds: list[int], watch: Callable[[int, int], None]) -> list[dict[str, float]]:
         """{metric: value} of each seed, as many at once as there are lanes; watch(done, total) counts steps of all seeds."""
@@ -104,11 +96,13 @@ class Vectorised:
         rng = np.random.default_rng(seed)
 
         def moved(lane: int, array: Any) -> Any:
+            if not 0 < lane <= SIBLINGS:
+                return array
             away = np.where(rng.random(array.shape) < 0.5, -np.inf, np.inf).astype(array.dtype)
-            return array if lane == 0 else np.nextafter(array, away)
+            return np.nextafter(array, away)
 
         with explained(self.label, "checking seed {}".format(seed)):
-            return self._run([seed] * (1 + SIBLINGS), lambda done, total: None, self.rows_checked, moved)
+            return self._run([seed] * (1 + SIBLINGS), lambda done, total: None, few(self.rows, self.batch_size), moved)
 
 
 def _own_part(built: Any) -> Any:
