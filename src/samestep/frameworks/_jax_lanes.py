@@ -127,6 +127,16 @@ def free_memory() -> int:
         return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) // 2
 
 
+def padded(orders: Any, rows: int) -> np.ndarray:
+    """Orders of rows, one for each lane, as a loop takes them: int32 (lanes, rows), however few they name.
+
+    An array of its own each time: JAX computes on it while Python goes on.
+    """
+    found = np.zeros((len(orders), rows), np.int32)
+    found[:, : len(orders[0])] = orders
+    return found
+
+
 def stacked(trees: Any) -> Tree:
     """Trees of alike arrays as one, along a new first axis."""
     return jax.tree_util.tree_map(lambda *leaves: jnp.stack(leaves), *trees)

@@ -49,12 +49,19 @@ def seed_all(seed: int) -> None:
     np.random.seed(seed % 2**32)
 
 
+def dtype_of(built: Any) -> str:
+    """The precision that its rows are given."""
+    return str(keras.config.floatx())
+
+
 class Trainings:
     """The program's trainings: what they share.
 
     make(seed): what build returns after all generators were seeded with it. train, held: (x, y), prepared. Raises
     NotVectorisable, with the reason, where values would not be those of plain runs.
     """
+
+    framework = "keras"
 
     def __init__(
         self, built: Any, make: Callable[[int], Any], seeds: List[int], train: Any, held: Any, batch_size: int, epochs: int
@@ -78,7 +85,6 @@ class Trainings:
         example = jax.tree_util.tree_map(lambda a: a[: min(batch_size, self.rows)], self.data)
         traced = _jax_lanes.Traced(self._step, self.start, example)
         self.width = _jax_lanes.width(len(seeds), self.start, traced, self.rows)
-        self.framework = "keras"
         self.initial.check(other.model, others_draws, self.width)
         options = (batch_size, self.width, not traced.alone)
         self.training = _jax_lanes.Loop(self._step, self.data, *options)
@@ -119,12 +125,7 @@ class Trainings:
         return np.arange(held, dtype=np.int32), held if rows is None else min(rows, held)
 
     def _order(self, orders: List[Any]) -> Any:
-        """As a loop takes them, of one shape however many rows are trained on."""
-        if orders[0] is None:
-            return np.arange(self.rows, dtype=np.int32)
-        found = np.zeros((len(orders), self.rows), np.int32)
-        found[:, : len(orders[0])] = orders
-        return found
+        return np.arange(self.rows, dtype=np.int32) if orders[0] is None else _jax_lanes.padded(orders, self.rows)
 
     def _at_epoch(self, state: State, epoch: int) -> State:
         """The state as an epoch begins: metrics afresh, and the learning rate that schedulers set."""

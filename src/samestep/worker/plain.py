@@ -14,7 +14,7 @@ import numpy as np
 
 from samestep.errors import ProgramError
 from samestep.frameworks import FRAMEWORKS, _keras_fit, _loops, _rows, adapter_for
-from samestep.worker.loading import call, explained, fit_dtype, prepared, run_program, seed_all
+from samestep.worker.loading import call, explained, fit_dtype, prepared, run_program, seed_all, seed_loaded
 
 Rows = Any
 Part = Any
@@ -52,7 +52,7 @@ def run(
     if on_few:
         rows = few(_rows.count(train[0]), batch_size)
         train, held = ([_rows.take(part, slice(rows)) for part in parts] for parts in (train, held))
-    seed_all(seed)
+    (seed_loaded if on_few else seed_all)(seed)
     with explained(label, "{}()".format(source["function"])):
         built = call(build, seed, train[0])
         metrics = _as_metrics(built)

@@ -9,14 +9,13 @@ import importlib
 import json
 import os
 import random
-import sys
 from typing import Any, Callable
 
 import numpy as np
 
 from samestep.errors import NotVectorisable
 from samestep.frameworks import _rows, adapter_for
-from samestep.worker.loading import call, explained, fit_dtype, prepared, run_program, seed_all
+from samestep.worker.loading import call, explained, fit_dtype, prepared, run_program, seed_loaded
 from samestep.worker.plain import few, versions
 
 OWN_PARTS = {
@@ -42,16 +41,18 @@ class Vectorised:
         if _generators() != generators:
             raise NotVectorisable("its prepare() draws random numbers, for each seed others")
 
-        def make(seed: int) -> Any:
-            _seed(seed)
+        def make(seed: int, told: Any = None) -> Any:
+            seed_loaded(seed)
             with explained(self.label, "{}()".format(source["function"])):
-                return call(build, seed, train[0])
+                return call(build, seed if told is None else told, train[0])
 
         built = make(seeds[0])
+        part = _own_part(built)
+        dtype = np.dtype(part.dtype_of(built))
+        train, held = ((fit_dtype(x, dtype, True), fit_dtype(y, dtype, False)) for x, y in (train, held))
         self.rows, self.batch_size, self.epochs = _rows.count(train[0]), batch_size, epochs
         self.steps = epochs * -(-self.rows // batch_size)
         with explained(self.label, "training many seeds at once"):
-            part = _own_part(built)
             self.trainings = part.Trainings(built, make, seeds, train, held, batch_size, epochs)
 
     def described(self) -> dict[str, Any]:
@@ -137,17 +138,6 @@ def _seeded_generators(seed: int) -> Any:
 def _generators() -> Any:
     numpy = np.random.get_state()
     return random.getstate(), [str(part) for part in (numpy[1].tobytes(), *numpy[2:])]
-
-
-def _seed(seed: int) -> None:
-    """What a plain run seeds; Keras's own way would import TensorFlow to seed it too, from which nothing here draws."""
-    keras = sys.modules.get("keras")
-    if keras is None or "tensorflow" in sys.modules or keras.config.backend() != "jax":
-        seed_all(seed)
-        return
-    if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(seed)
-    importlib.import_module("samestep.frameworks._vectorised_keras").seed_all(seed)
 
 
 def _keras_backend_by_default() -> str:
