@@ -357,10 +357,10 @@ class RepeatResult:
 
     @property
     def exit_status(self) -> int:
-        """0 no group is worse than the first, 1 one is, 3 undecided, or a program of which no training ended well."""
-        if not all(group.finite for group in self.groups):
-            return EXIT_STATUS["undecided"]
+        """0 no group is worse than the first, 1 one is, 3 undecided; a lone group of which no training ended well is that."""
         statuses = [REPEAT_STATUS[comparison.verdict] for comparison in self.comparisons]
+        if not self.comparisons and not all(group.finite for group in self.groups):
+            return EXIT_STATUS["undecided"]
         return next((status for status in (1, 3) if status in statuses), 0)
 
     def to_json(self) -> str:

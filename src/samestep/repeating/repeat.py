@@ -1,0 +1,294 @@
+"""The whole of a repeat: what is repeated, from which seeds, by which engine, kept where, and what it says."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samestep.data import Split, load_split
+from samestep.errors import ProgramError, UsageError
+from samestep.frameworks import _rows
+from samestep.matching.sources import defaults
+from samestep.repeating import cluster, deciding, processes, sources, statistics
+from samestep.repeating.one_run import Outcome, Task
+from samestep.repeating.sources import Repeated
+from samestep.repeating.store import Store
+from samestep.results import Group, RepeatResult
+
+Progress = Callable[[str, float], None]
+"""Told what is being done, and how far it is, from 0 to 1."""
+Engine = Callable[[Sequence[Task], Split | None], Iterator[tuple[Task, Outcome]]]
+
+ENGINES = ("auto", "vectorised", "processes", "ray")
+USUAL_METRICS = ("val_accuracy", "val_loss", "loss")
+"""What is compared where no metric is named: the first of these that there is."""
+FAILURES = 3
+"""Runs that may fail before any went well; then the program is at fault, not a seed."""
+PROGRAM_SILENCE, SCRIPT_SILENCE = 300.0, 3600.0
+"""Seconds after which a run counts as hung; a program's own loop is heard of, a script may have nothing to say."""
+
+
+def repeat(
+    program: str | Callable[..., Any],
+    versus: str | Callable[..., Any] | Iterable[str | Callable[..., Any]] = (),
+    *,
+    seeds: int = 30,
+    seed_from: int = 0,
+    metric: str | None = None,
+    frameworks: str | None = None,
+    data: str | tuple[Any, ...] | None = None,
+    batch_size: int | None = None,
+    epochs: int | None = None,
+    arguments: Sequence[str] = (),
+    higher_is_better: bool | None = None,
+    margin: float | None = None,
+    power: float = 0.8,
+    paired: bool | None = None,
+    until_decided: bool = False,
+    most: int | None = None,
+    engine: str = "auto",
+    address: str | None = None,
+    workers: int | None = None,
+    folder: str | Path = "repeats",
+    retry_failed: bool = False,
+    python: str | None = None,
+    timeout: float | None = None,
+    progress: Progress = lambda doing, fraction: None,
+) -> RepeatResult:
+    """Is one program better than another, or is it luck? Each is trained from many seeds, and what comes of it is judged.
+
+    program, versus: a program file ("FILE.py", "FILE.py:function"), an experiment ("sequence", "sequence:torch"), a script that
+    prints its metric ("train.py", "train.py --rate 0.1"), or a function of a seed that returns a number or a dict of numbers.
+    seeds: how many, from seed_from on. metric: by its name; val_accuracy, val_loss or loss by default. frameworks: of an
+    experiment, "keras,torch". data, batch_size, epochs: as for match; data has rows to evaluate on, see `data.load_split`.
+    arguments: of scripts, in which {seed} stands for the seed; SAMESTEP_SEED holds it too. higher_is_better, margin, power,
+    paired: see `statistics.judge`. until_decided: add seeds until every comparison is decided, up to most (ten times seeds).
+    engine: "vectorised", "processes" or "ray", at address; "auto" takes the first that the program allows. workers: runs at
+    once, one a core by default. folder: where values are kept; what is there is not run again, but for failed seeds with
+    retry_failed. python: the interpreter that runs it all. timeout: seconds of silence after which a run counts as hung.
+    Raises SamestepError for bad input, and where the first runs all fail.
+    """
+    _check_options(seeds, seed_from, batch_size, epochs, workers, engine, until_decided, most)
+    others = [versus] if isinstance(versus, str) or callable(versus) else list(versus)
+    groups = sources.groups(program, others, frameworks=frameworks, arguments=arguments, python=python)
+    settings = _settings(groups, data, batch_size, epochs)
+    name = "ray" if engine == "auto" and address else "processes" if engine == "auto" else engine
+    run: Engine = partial(processes.outcomes, workers=workers)
+    if name == "ray":
+        run = partial(cluster.outcomes, workers=workers, address=address)
+    looks = deciding.plan(seeds, most or 10 * seeds) if until_decided else (None,)
+    judge = partial(statistics.judge, higher_is_better=higher_is_better, margin=margin, power=power, engine=name)
+    seeded = all(group.seeded for group in groups)
+    with ExitStack() as stack:
+        stores = [stack.enter_context(Store(Path(folder), g.name, settings.depends_on(g))) for g in groups]
+        work = _Work(groups, stores, settings, metric, timeout, retry_failed, run, progress)
+        for look in looks:
+            upto = look.seeds if look else seeds
+            wanted = range(seed_from, seed_from + upto)
+            work.fill(wanted)
+            values, failed, chosen = work.values(wanted)
+            paired = paired if paired is not None or seeded else False
+            result = judge(chosen, values, failed=failed, paired=paired, look=look)
+            if until_decided and deciding.decided(result):
+                break
+    return _told(result, groups, settings)
+
+
+def _check_options(
+    seeds: int,
+    seed_from: int,
+    batch_size: int | None,
+    epochs: int | None,
+    workers: int | None,
+    engine: str,
+    until_decided: bool,
+    most: int | None,
+) -> None:
+    at_least_one = {"seeds": seeds, "the batch size": batch_size, "epochs": epochs, "workers": workers}
+    for name, value in at_least_one.items():
+        if value is not None and value < 1:
+            raise UsageError(f"{name} should be at least 1, it is {value}.")
+    if not 0 <= seed_from <= 2**32 - seeds:
+        raise UsageError(f"seeds go from 0 to 2**32 - 1; --seed-from is {seed_from}.")
+    if engine not in ENGINES:
+        raise UsageError(f"no engine is called {engine!r}. There are {', '.join(ENGINES)}.")
+    if most is not None and not until_decided:
+        raise UsageError("--most is how far seeds are added with --until-decided; without that --seeds says how many.")
+    if most is not None and most < seeds:
+        raise UsageError(f"--most is {most}, and --seeds, where it begins, is {seeds}.")
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What all groups are trained on and how long; split is None where all are scripts."""
+
+    split: Split | None
+    data: str
+    batch_size: int
+    epochs: int
+
+    def depends_on(self, group: Repeated) -> dict[str, str]:
+        """What the values of a group depend on."""
+        found = group.fingerprint()
+        if group.python:
+            found["the interpreter"] = group.python
+        if group.source is not None:
+            found |= {"the data": self.data, "the batch size": str(self.batch_size), "epochs": str(self.epochs)}
+        return found
+
+
+def _settings(
+    groups: Sequence[Repeated], data: str | tuple[Any, ...] | None, batch_size: int | None, epochs: int | None
+) -> _Settings:
+    names = [group.name for group in groups if group.source is not None]
+    if not names:
+        given = {"--data": data, "--batch-size": batch_size, "--epochs": epochs}
+        unused = [option for option, value in given.items() if value is not None]
+        if unused:
+            raise UsageError(f"{' and '.join(unused)}: a script has its own. Give it what it takes, after --.")
+        return _Settings(None, "", 0, 0)
+    usual = next((found for name in names if (found := defaults(name, None))[0] != "digits"), defaults(names[0], None))
+    split = load_split(usual[0] if data is None else data)
+    return _Settings(split, _digest(split), batch_size or usual[1], epochs or usual[2])
+
+
+def _digest(split: Split) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part, rows in (("train", split.train), ("held", split.held)):
+        for name, array in {**_rows.named("x", rows.x), **_rows.named("y", rows.y)}.items():
+            digest.update(f"{part} {name} {array.dtype.str} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Filling the stores with what the engine gives."""
+
+    groups: Sequence[Repeated]
+    stores: Sequence[Store]
+    settings: _Settings
+    metric: str | None
+    timeout: float | None
+    retry_failed: bool
+    run: Engine
+    progress: Progress
+
+    def fill(self, seeds: Sequence[int]) -> None:
+        """Run what is missing, and keep each value as soon as it exists."""
+        for store in self.stores:
+            self._metric([store])  # a wrong name is told before the work
+        tasks, errors = self._missing(seeds), list[Outcome]()
+        stores = {store.name: store for store in self.stores}
+        if not tasks:
+            return
+        self.progress(self._shown(seeds), self._share(seeds))
+        with closing(self.run(tasks, self.settings.split)) as finished:  # type: ignore[type-var]
+            for task, outcome in finished:
+                store = stores[task.group.name]
+                store.add(outcome)
+                self._metric([store])
+                errors += [outcome] if outcome.error else []
+                _check_that_some_go_well(store, errors)
+                self.progress(self._shown(seeds), self._share(seeds))
+
+    def values(self, seeds: Sequence[int]) -> tuple[dict[str, dict[int, float]], dict[str, dict[int, str]], str]:
+        """{group: {seed: value}}, {group: {seed: error}}, and the metric that these are of."""
+        metric = self._metric(self.stores)
+        values: dict[str, dict[int, float]] = {}
+        failed: dict[str, dict[int, str]] = {}
+        for store in self.stores:
+            outcomes = {seed: store.outcomes[seed] for seed in seeds}
+            values[store.name] = {s: o.metrics[metric] for s, o in outcomes.items() if metric in o.metrics}
+            lacking = f"there is no {metric} among what it gave"
+            failed[store.name] = {s: o.error or lacking for s, o in outcomes.items() if metric not in o.metrics}
+        return values, failed, metric
+
+    def _missing(self, seeds: Sequence[int]) -> list[Task]:
+        """Seeds first, so that all groups are about equally far."""
+        return [
+            self._task(group, seed)
+            for seed in seeds
+            for group, store in zip(self.groups, self.stores, strict=True)
+            if seed not in store.outcomes or (self.retry_failed and store.outcomes[seed].error)
+        ]
+
+    def _task(self, group: Repeated, seed: int) -> Task:
+        silence = self.timeout or (PROGRAM_SILENCE if group.source else SCRIPT_SILENCE)
+        return Task(group, seed, self.settings.batch_size, self.settings.epochs, self.metric, silence)
+
+    def _metric(self, stores: Sequence[Store]) -> str:
+        """The metric that all of these groups have; of a group without any value nothing is asked."""
+        names = [{n for o in store.outcomes.values() for n in o.metrics} for store in stores]
+        common = sorted(set.intersection(*(given for given in names if given))) if any(names) else []
+        if self.metric is not None and (self.metric in common or not any(names)):
+            return self.metric
+        usual = [name for name in USUAL_METRICS if name in common] or (common if len(common) == 1 else [])
+        if self.metric is None and (usual or not any(names)):
+            return usual[0] if usual else USUAL_METRICS[0]
+        who = " and ".join(store.name for store in stores)
+        raise UsageError(_no_metric(who, self.metric, common))
+
+    def _share(self, seeds: Sequence[int]) -> float:
+        done = sum(seed in store.outcomes for store in self.stores for seed in seeds)
+        return done / (len(seeds) * len(self.stores))
+
+    def _shown(self, seeds: Sequence[int]) -> str:
+        """For each group how many seeds are done, and the mean with its interval so far."""
+        metric = self._metric([store for store in self.stores if store.outcomes] or self.stores)
+        return f"{metric}  " + "  ".join(_so_far(store, seeds, metric) for store in self.stores)
+
+
+def _check_that_some_go_well(store: Store, errors: Sequence[Outcome]) -> None:
+    """Raise ProgramError where no run of a group has gone well, and enough have failed."""
+    failed = [outcome for outcome in errors if store.outcomes.get(outcome.seed) is outcome]
+    if len(failed) >= FAILURES and all(outcome.error for outcome in store.outcomes.values()):
+        raise ProgramError(
+            f"{failed[0].error}\nSo it was with seed {failed[0].seed}; no run of {store.name} went well."
+        )
+
+
+def _no_metric(who: str, metric: str | None, names: Sequence[str]) -> str:
+    given = f"It gives {', '.join(names)}." if names else "They give none in common."
+    if metric is None:
+        return f"{who}: which of its numbers is the metric? {given} Name one: --metric NAME"
+    near = difflib.get_close_matches(metric, names, n=1)
+    return f"{who} gives no metric {metric!r}. {given}" + (f" Did you mean {near[0]}?" if near else "")
+
+
+def _so_far(store: Store, seeds: Sequence[int], metric: str) -> str:
+    """A group's progress: mean and Student's 95 % interval of the finite values."""
+    done = [store.outcomes[seed] for seed in seeds if seed in store.outcomes]
+    values = np.array([outcome.metrics[metric] for outcome in done if metric in outcome.metrics])
+    values = values[np.isfinite(values)]
+    told = f"{store.name} {len(done)}/{len(seeds)}"
+    if len(values) < 2:
+        return told
+    from scipy.stats import t
+
+    half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return f"{told} {values.mean():.4g} ± {half:.2g}"
+
+
+def _told(result: RepeatResult, groups: Sequence[Repeated], settings: _Settings) -> RepeatResult:
+    """The result with what a person should know of how its values came about."""
+    notes = {g.name: f"its seed was not used: {_HOW_TO_SEED}" for g in groups if not g.seeded}
+    told = tuple(_with_note(group, notes) for group in result.groups)
+    held = settings.split is not None and result.metric.startswith("val_")
+    where = f"{result.metric} is of {settings.split.held_out} of {settings.split.train.name}." if held else ""  # type: ignore[union-attr]
+    return replace(result, groups=told, note=" ".join(filter(None, [result.note, where])))
+
+
+def _with_note(group: Group, notes: Mapping[str, str]) -> Group:
+    return replace(group, note="; ".join(filter(None, [group.note, notes.get(group.name, "")])))
+
+
+_HOW_TO_SEED = f"it names neither {sources.SEED_VARIABLE} nor {sources.SEED_FIELD}, so its runs differ by chance alone"

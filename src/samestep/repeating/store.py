@@ -1,0 +1,189 @@
+"""Values on disk: a file for each group, one line for each run, written to the disk before the next thing happens.
+
+`FOLDER/GROUP.jsonl` begins with a line that says what the values depend on; every other line is what came of a seed. A line is
+{"entry": …, "sum": xxh3-64 of the entry}: one that does not fit its sum, as the last one of a process that was killed, counts
+for nothing and its seed is run again. The last entry of a seed counts. One process at a time has a file open.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from samestep.errors import UsageError
+from samestep.repeating.one_run import Outcome
+
+FORMAT = "samestep/repeat-values/1"
+
+
+class Store:
+    """The values of one group; to be used in a `with` block, which holds the file's lock."""
+
+    def __init__(self, folder: Path, name: str, depends_on: Mapping[str, str]) -> None:
+        """Open the file of this group, or begin it.
+
+        depends_on: what values depend on, {what: digest or value}. Raises UsageError where the file cannot be used, another
+        process writes it, or its values depend on something else.
+        """
+        self.name, self.path = name, folder / f"{_slug(name)}.jsonl"
+        self.outcomes: dict[int, Outcome] = {}
+        self._depends_on = dict(depends_on)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise UsageError(
+                f"{self.path}: cannot be written: {error.strerror}. Name a folder: --folder FOLDER"
+            ) from error
+        try:
+            self._lock()
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others have the file."""
+        os.close(self._file)
+
+    def add(self, outcome: Outcome) -> None:
+        """Keep what came of a run; on the disk when this returns.
+
+        Raises UsageError where it was run by other versions than those before, which makes their values no repeats.
+        """
+        self._check_versions(outcome)
+        self._append({**asdict(outcome), "metrics": {n: _written(v) for n, v in outcome.metrics.items()}})
+        self.outcomes[outcome.seed] = outcome
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"{self.path}: another samestep is writing it. Wait for it, or give this one a folder of its own: "
+                "--folder FOLDER"
+            ) from None
+        except OSError as error:
+            raise UsageError(
+                f"{self.path}: cannot be locked: {error.strerror}. Name a folder: --folder FOLDER"
+            ) from error
+
+    def _begin(self) -> None:
+        entries, end = _entries(self._read())
+        header = entries.pop(0) if entries and "format" in entries[0] else None
+        self.outcomes = {entry["seed"]: _outcome(entry) for entry in entries if "seed" in entry}
+        if any(not outcome.error for outcome in self.outcomes.values()):
+            self._check(header or {})
+        if header and header["format"] == FORMAT and header["depends on"] == self._depends_on:
+            os.ftruncate(self._file, end)  # what a killed process left of a line
+            return
+        self.outcomes = {}
+        os.ftruncate(self._file, 0)
+        self._append({"format": FORMAT, "name": self.name, "depends on": self._depends_on})
+        _sync_folder(self.path.parent)
+
+    def _check(self, header: dict[str, Any]) -> None:
+        """Raise UsageError if the values that are here are of something else."""
+        if header.get("format") != FORMAT:
+            raise UsageError(f"{self.path}: is no file of values that this samestep can read. {self._ways_out()}")
+        there, here = header["depends on"], self._depends_on
+        changed = [what for what in {**there, **here} if there.get(what) != here.get(what)]
+        if changed:
+            told = "; ".join(_change(what, there.get(what), here.get(what)) for what in changed)
+            raise UsageError(
+                f"{self.name}: {self.path} holds {len(self.outcomes)} values of something else: {told}.\n"
+                f"Values of two programs are never mixed. {self._ways_out()}"
+            )
+
+    def _check_versions(self, outcome: Outcome) -> None:
+        before = next((o.versions for o in self.outcomes.values() if o.versions), {})
+        changed = [name for name in before if outcome.versions.get(name) != before[name]] if outcome.versions else []
+        if changed:
+            told = ", ".join(f"{name} {before[name]} then, {outcome.versions.get(name)} now" for name in changed)
+            raise UsageError(f"{self.name}: {self.path} holds values of other versions: {told}.\n{self._ways_out()}")
+
+    def _ways_out(self) -> str:
+        return f"Begin a new set with --folder FOLDER, or remove the old one: rm {self.path}"
+
+    def _read(self) -> bytes:
+        with open(self._file, "rb", closefd=False) as file:
+            file.seek(0)
+            return file.read()
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        line = json.dumps({"entry": entry, "sum": _sum(entry)}, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        try:
+            os.lseek(self._file, 0, os.SEEK_END)
+            while line:
+                line = line[os.write(self._file, line) :]
+            os.fsync(self._file)
+        except OSError as error:
+            raise UsageError(
+                f"{self.path}: could not be written: {error.strerror}. Values before it are kept; make room and start again."
+            ) from error
+
+
+def _entries(content: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The entries whose lines fit their sums, and where the last whole line ends."""
+    end = content.rfind(b"\n") + 1
+    found = [_entry(line) for line in content[:end].splitlines()]
+    return [entry for entry in found if entry is not None], end
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    try:
+        held = json.loads(line)
+        entry: dict[str, Any] = held["entry"]
+        return entry if held["sum"] == _sum(entry) else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _sum(entry: dict[str, Any]) -> str:
+    return xxhash.xxh3_64_hexdigest(json.dumps(entry, sort_keys=True).encode())
+
+
+def _outcome(entry: dict[str, Any]) -> Outcome:
+    return Outcome(**{**entry, "metrics": {name: float(value) for name, value in entry["metrics"].items()}})
+
+
+def _written(value: float) -> float | str:
+    """A number as JSON holds it, by name where JSON has none."""
+    return value if math.isfinite(value) else str(value)
+
+
+def _change(what: str, then: str | None, now: str | None) -> str:
+    if what.startswith("the file ") or what == "the data":
+        return f"{what} has changed" if then and now else f"{what} {'is gone' if then else 'is new'}"
+    return f"{what}: {then} then, {now} now"
+
+
+def _slug(name: str) -> str:
+    """A file's name for a group; with some of its digest where the name says too little."""
+    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.")
+    if re.fullmatch(r"[\w.:/-]{1,80}", name):
+        return plain
+    return f"{plain[:60]}-{xxhash.xxh3_64_hexdigest(name.encode())[:8]}"
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
