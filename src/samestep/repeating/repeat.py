@@ -76,9 +76,10 @@ def repeat(
     retry_failed. python: the interpreter that runs it all. timeout: seconds of silence after which a run counts as hung.
     Raises SamestepError for bad input, and where the first runs all fail.
     """
-    _check_options(seeds, seed_from, batch_size, epochs, workers, engine, until_decided, most)
     others = [versus] if isinstance(versus, str) or callable(versus) else list(versus)
     groups = sources.groups(program, others, frameworks=frameworks, arguments=arguments, python=python)
+    alone = len(groups) == 1
+    _check_options(seeds, seed_from, batch_size, epochs, workers, engine, until_decided, most, alone)
     settings = _settings(groups, data, batch_size, epochs)
     name = "ray" if engine == "auto" and address else "processes" if engine == "auto" else engine
     run: Engine = partial(processes.outcomes, workers=workers)
@@ -111,6 +112,7 @@ def _check_options(
     engine: str,
     until_decided: bool,
     most: int | None,
+    alone: bool,
 ) -> None:
     at_least_one = {"seeds": seeds, "the batch size": batch_size, "epochs": epochs, "workers": workers}
     for name, value in at_least_one.items():
@@ -120,6 +122,8 @@ def _check_options(
         raise UsageError(f"seeds go from 0 to 2**32 - 1; --seed-from is {seed_from}.")
     if engine not in ENGINES:
         raise UsageError(f"no engine is called {engine!r}. There are {', '.join(ENGINES)}.")
+    if until_decided and alone:
+        raise UsageError("--until-decided: nothing is to be decided of one program. Compare it: --versus OTHER.py")
     if most is not None and not until_decided:
         raise UsageError("--most is how far seeds are added with --until-decided; without that --seeds says how many.")
     if most is not None and most < seeds:
