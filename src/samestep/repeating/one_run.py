@@ -49,9 +49,10 @@ class Task:
 
     def variables(self) -> dict[str, str]:
         """What its process finds set beside the environment that it inherits."""
-        own = dict(self.group.source.environment) if self.group.source else {}
-        seeds = {"PYTHONHASHSEED": str(self.seed % 2**32), SEED_VARIABLE: str(self.seed)}
-        return {**self.environment, **ONE_THREAD, **seeds, **own}
+        own = {"PYTHONHASHSEED": str(self.seed), SEED_VARIABLE: str(self.seed)}
+        if self.group.source is not None:
+            own = {"PYTHONHASHSEED": "0", **dict(self.group.source.environment)}
+        return {**self.environment, **ONE_THREAD, **own}
 
 
 @dataclass(frozen=True)
