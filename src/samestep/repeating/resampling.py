@@ -67,7 +67,7 @@ class Permutations:
             refuted += side * step
             if step > FAR * (self.error or 1.0):
                 return side * math.inf
-        for _ in range(30):
+        for _ in range(20):
             middle = (kept + refuted) / 2
             kept, refuted = (middle, refuted) if self.p_value(middle) > level else (kept, middle)
         return kept
