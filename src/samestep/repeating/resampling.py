@@ -24,6 +24,8 @@ RESAMPLES = 10_000
 """Ways to deal out: all where there are no more, so many at random otherwise, the one seen among them."""
 ROWS = 1_000
 """Ways held in memory at once."""
+FAR = 1_000
+"""Standard errors from which on a hypothesis is not refuted at all."""
 ROUNDING = 1e-14
 """Relative size of what is left of the difference of two equal means."""
 TIE = 1e-9
@@ -63,9 +65,9 @@ class Permutations:
         while self.p_value(refuted) > level:
             kept, step = refuted, 4 * step
             refuted += side * step
-            if step > 1e6 * (self.error or 1.0):
+            if step > FAR * (self.error or 1.0):
                 return side * math.inf
-        for _ in range(50):
+        for _ in range(20):
             middle = (kept + refuted) / 2
             kept, refuted = (middle, refuted) if self.p_value(middle) > level else (kept, middle)
         return kept
