@@ -59,6 +59,20 @@ def seed_all(seed: int) -> None:
     seed_frameworks(seed)
 
 
+def seed_loaded(seed: int) -> None:
+    """As seed_all does, but TensorFlow is not imported only to be seeded, as Keras's own way does whatever its backend is.
+
+    For programs from which TensorFlow draws nothing.
+    """
+    keras = sys.modules.get("keras")
+    if keras is None or "tensorflow" in sys.modules or keras.config.backend() != "jax":
+        seed_all(seed)
+        return
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+    importlib.import_module("samestep.frameworks._vectorised_keras").seed_all(seed)
+
+
 def call(build: Callable[..., Any], seed: int, x: Rows) -> Any:
     """What build returns, given those of seed and input_shape that it names; input_shape is the shape of one row of x."""
     return build(**_wanted(build, seed=seed, input_shape=_rows.each(lambda array: tuple(array.shape[1:]), x)))

@@ -14,7 +14,7 @@ import numpy as np
 
 from samestep.errors import ProgramError
 from samestep.frameworks import FRAMEWORKS, _keras_fit, _loops, _rows, adapter_for
-from samestep.worker.loading import call, explained, fit_dtype, prepared, run_program, seed_all
+from samestep.worker.loading import call, explained, fit_dtype, prepared, run_program, seed_all, seed_loaded
 
 Rows = Any
 Part = Any
@@ -30,18 +30,29 @@ KERAS = tuple("samestep.frameworks." + name for name in ("keras", "keras2", "tf_
 
 
 def run(
-    source: dict[str, Any], seed: int, train: Part, held: Part, batch_size: int, epochs: int, watch: Watch
+    source: dict[str, Any],
+    seed: int,
+    train: Part,
+    held: Part,
+    batch_size: int,
+    epochs: int,
+    watch: Watch,
+    on_few: bool = False,
 ) -> dict[str, Any]:
     """Train on the rows `train`, then evaluate on the rows `held`; returns {"metrics": …, "versions": …}.
 
     metrics: {name: number}: loss and metrics of the last epoch as its loop shows them, and with "val_" before their names
     those of the held rows after it. Where build returns a number, or a dict of numbers, it is a function of a seed and they
-    are its metrics. Only a fresh process makes a plain run of it, one for each seed.
+    are its metrics. Only a fresh process makes a plain run of it, one for each seed. on_few: on few rows of each part, by
+    which another way of computing the same is checked.
     """
     label = source["label"]
     module, build = run_program(source, seed)
     train, held = prepared(module, label, *train), prepared(module, label, *held)
-    seed_all(seed)
+    if on_few:
+        rows = few(_rows.count(train[0]), batch_size)
+        train, held = ([_rows.take(part, slice(rows)) for part in parts] for parts in (train, held))
+    (seed_loaded if on_few else seed_all)(seed)
     with explained(label, "{}()".format(source["function"])):
         built = call(build, seed, train[0])
         metrics = _as_metrics(built)
@@ -50,6 +61,11 @@ def run(
         with explained(label, "a plain run with seed {}".format(seed)):
             metrics = _trained(adapter, built, seed, train, held, batch_size, epochs, watch)
     return {"metrics": metrics, "versions": versions()}
+
+
+def few(rows: int, batch_size: int) -> int:
+    """The first so many of the rows make eight full batches and a partial one like that of all rows."""
+    return min(rows, 8 * batch_size + rows % batch_size)
 
 
 def versions() -> dict[str, str]:
