@@ -203,6 +203,20 @@ def test_what_is_logged_to_standard_error_counts_too(repeat, write):
     assert values(repeat("train.py", seeds=1)) == [0.25]
 
 
+def test_what_a_script_records_by_hand_counts_too(repeat, write):
+    write(
+        "train.py",
+        """
+        import os, samestep
+        with samestep.Recording("runs/" + os.environ["SAMESTEP_SEED"]) as run:
+            run.log(step=1, val_loss=0.5)
+            run.log(val_loss=int(os.environ["SAMESTEP_SEED"]) + 0.25)
+        print("val_loss: 7")
+        """,
+    )
+    assert values(repeat("train.py", seeds=2)) == [0.25, 1.25]
+
+
 # what is kept
 
 

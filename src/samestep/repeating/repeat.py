@@ -6,7 +6,7 @@ import difflib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from samestep.data import Split, load_split
-from samestep.errors import ProgramError, UsageError
+from samestep.errors import ProgramError, UsageError, WorkerError
 from samestep.frameworks import _rows
 from samestep.matching.sources import defaults
-from samestep.repeating import cluster, deciding, processes, sources, statistics
+from samestep.repeating import cluster, deciding, processes, sources, statistics, vectorised
 from samestep.repeating.one_run import Outcome, Task
 from samestep.repeating.sources import Repeated
-from samestep.repeating.store import Store
+from samestep.repeating.store import Store, holds_values
+from samestep.repeating.vectorised import Told
 from samestep.results import Group, RepeatResult
 
 Progress = Callable[[str, float], None]
@@ -81,26 +82,59 @@ def repeat(
     alone = len(groups) == 1
     _check_options(seeds, seed_from, batch_size, epochs, workers, engine, until_decided, most, alone)
     settings = _settings(groups, data, batch_size, epochs)
-    name = "ray" if engine == "auto" and address else "processes" if engine == "auto" else engine
-    run: Engine = partial(processes.outcomes, workers=workers)
-    if name == "ray":
-        run = partial(cluster.outcomes, workers=workers, address=address)
-    looks = deciding.plan(seeds, most or 10 * seeds) if until_decided else (None,)
-    judge = partial(statistics.judge, higher_is_better=higher_is_better, margin=margin, power=power, engine=name)
+    looks = deciding.plan(seeds, most or 10 * seeds) if until_decided else None
     seeded = all(group.seeded for group in groups)
-    with ExitStack() as stack:
-        stores = [stack.enter_context(Store(Path(folder), g.name, settings.depends_on(g))) for g in groups]
-        work = _Work(groups, stores, settings, metric, timeout, retry_failed, run, progress)
-        for look in looks:
-            upto = look.seeds if look else seeds
-            wanted = range(seed_from, seed_from + upto)
-            work.fill(wanted)
-            values, failed, chosen = work.values(wanted)
-            paired = paired if paired is not None or seeded else False
-            result = judge(chosen, values, failed=failed, paired=paired, look=look)
-            if until_decided and deciding.decided(result):
-                break
-    return _told(result, groups, settings)
+    paired = paired if paired is not None or seeded else False
+    judge = partial(statistics.judge, higher_is_better=higher_is_better, margin=margin, power=power, paired=paired)
+
+    def answer(name: str) -> RepeatResult:
+        with ExitStack() as stack:
+            stores = [stack.enter_context(_store(Path(folder), g, settings, name)) for g in groups]
+            work = _Work(groups, stores, settings, metric, timeout, retry_failed, progress)
+            run = _engine(name, work, workers, address)
+            for look in looks or (None,):
+                wanted = range(seed_from, seed_from + (look.seeds if look else seeds))
+                work.fill(wanted, run)
+                values, failed, chosen = work.values(wanted)
+                result = judge(chosen, values, failed=failed, look=look, engine=name)
+                if look and deciding.decided(result):
+                    break
+            return _told(result, groups, settings, work.notes)
+
+    if engine != "auto" or address:
+        return answer("ray" if engine == "auto" else engine)
+    why = _not_vectorised(groups, Path(folder))
+    if why is None:
+        try:
+            return answer("vectorised")
+        except (ProgramError, WorkerError) as error:  # if it is the program's own, the other engine will meet it too
+            why = f"Trained one by one: {str(error).splitlines()[0]}"
+    result = answer("processes")
+    return replace(result, note=" ".join(filter(None, [result.note, why])))
+
+
+def _store(folder: Path, group: Repeated, settings: _Settings, engine: str) -> Store:
+    """Values of plain runs have one file whichever engine runs them; those that are computed together another."""
+    kind = engine if engine == "vectorised" else ""
+    return Store(folder, group.name, settings.depends_on(group), kind)
+
+
+def _engine(name: str, work: _Work, workers: int | None, address: str | None) -> Engine:
+    if name == "vectorised":
+        return partial(vectorised.outcomes, told=work.tell, watch=work.watch)
+    if name == "ray":
+        return partial(cluster.outcomes, workers=workers, address=address)
+    return partial(processes.outcomes, workers=workers)
+
+
+def _not_vectorised(groups: Sequence[Repeated], folder: Path) -> str | None:
+    """Why the seeds of these groups are not even tried to be trained together, empty where it need not be said; else None.
+
+    All groups are run in one way, and those that have values of plain runs are gone on with.
+    """
+    if any(group.source is None or holds_values(folder, group.name) for group in groups):
+        return ""
+    return None
 
 
 def _check_options(
@@ -175,7 +209,7 @@ def _digest(split: Split) -> str:
 
 @dataclass(frozen=True)
 class _Work:
-    """Filling the stores with what the engine gives."""
+    """Filling the stores with what an engine gives; notes: of groups, what a person should know of how it went."""
 
     groups: Sequence[Repeated]
     stores: Sequence[Store]
@@ -183,10 +217,10 @@ class _Work:
     metric: str | None
     timeout: float | None
     retry_failed: bool
-    run: Engine
     progress: Progress
+    notes: dict[str, str] = field(default_factory=dict)
 
-    def fill(self, seeds: Sequence[int]) -> None:
+    def fill(self, seeds: Sequence[int], run: Engine) -> None:
         """Run what is missing, and keep each value as soon as it exists."""
         for store in self.stores:
             self._metric([store])  # a wrong name is told before the work
@@ -195,10 +229,11 @@ class _Work:
         if not tasks:
             return
         self.progress(self._shown(seeds), self._share(seeds))
-        with closing(self.run(tasks, self.settings.split)) as finished:  # type: ignore[type-var]
+        with closing(run(tasks, self.settings.split)) as finished:  # type: ignore[type-var]
             for task, outcome in finished:
                 store = stores[task.group.name]
-                store.add(outcome)
+                if store.lacks(outcome.seed, self.retry_failed):
+                    store.add(outcome)
                 self._metric([store])
                 errors += [outcome] if outcome.error else []
                 _check_that_some_go_well(store, errors)
@@ -216,14 +251,21 @@ class _Work:
             failed[store.name] = {s: o.error or lacking for s, o in outcomes.items() if metric not in o.metrics}
         return values, failed, metric
 
+    def tell(self, told: Told) -> None:
+        """Note what the vectorised engine did."""
+        checked = "" if told.checked is None else f", seed {told.checked} checked against a plain run"
+        self.notes[told.group] = f"{told.width} seeds at once{checked}" + (f"; {told.note}" if told.note else "")
+
+    def watch(self, done: int, total: int) -> None:
+        """Show how far seeds that are trained together are."""
+        self.progress("training seeds together", done / total)
+
     def _missing(self, seeds: Sequence[int]) -> list[Task]:
         """Seeds first, so that all groups are about equally far."""
-        return [
-            self._task(group, seed)
-            for seed in seeds
-            for group, store in zip(self.groups, self.stores, strict=True)
-            if seed not in store.outcomes or (self.retry_failed and store.outcomes[seed].error)
-        ]
+        missing = [store.missing(seeds, self.retry_failed) for store in self.stores]
+        ordered = sorted({seed for one in missing for seed in one})
+        pairs = [(group, one) for group, one in zip(self.groups, missing, strict=True)]
+        return [self._task(group, seed) for seed in ordered for group, one in pairs if seed in one]
 
     def _task(self, group: Repeated, seed: int) -> Task:
         silence = self.timeout or (PROGRAM_SILENCE if group.source else SCRIPT_SILENCE)
@@ -282,9 +324,11 @@ def _so_far(store: Store, seeds: Sequence[int], metric: str) -> str:
     return f"{told} {values.mean():.4g} ± {half:.2g}"
 
 
-def _told(result: RepeatResult, groups: Sequence[Repeated], settings: _Settings) -> RepeatResult:
+def _told(
+    result: RepeatResult, groups: Sequence[Repeated], settings: _Settings, notes: Mapping[str, str]
+) -> RepeatResult:
     """The result with what a person should know of how its values came about."""
-    notes = {g.name: f"its seed was not used: {_HOW_TO_SEED}" for g in groups if not g.seeded}
+    notes = {**notes, **{g.name: f"its seed was not used: {_HOW_TO_SEED}" for g in groups if not g.seeded}}
     told = tuple(_with_note(group, notes) for group in result.groups)
     held = settings.split is not None and result.metric.startswith("val_")
     where = f"{result.metric} is of {settings.split.held_out} of {settings.split.train.name}." if held else ""  # type: ignore[union-attr]

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,16 @@ FORMAT = "samestep/repeat-values/1"
 class Store:
     """The values of one group; to be used in a `with` block, which holds the file's lock."""
 
-    def __init__(self, folder: Path, name: str, depends_on: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, name: str, depends_on: Mapping[str, str], together: str = "") -> None:
         """Open the file of this group, or begin it.
 
-        depends_on: what values depend on, {what: digest or value}. Raises UsageError where the file cannot be used, another
-        process writes it, or its values depend on something else.
+        depends_on: what values depend on, {what: digest or value}. together: the engine, where it computes the values of many
+        seeds together, so that in their last bits they may depend on which these are. Raises UsageError where the file cannot
+        be used, another process writes it, or its values depend on something else.
         """
-        self.name, self.path = name, folder / f"{_slug(name)}.jsonl"
+        self.name, self.path = name, _path(folder, name, together)
         self.outcomes: dict[int, Outcome] = {}
+        self._together, self._begun = bool(together), list[list[int]]()
         self._depends_on = dict(depends_on)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -60,6 +62,25 @@ class Store:
     def close(self) -> None:
         """Let others have the file."""
         os.close(self._file)
+
+    def lacks(self, seed: int, retry_failed: bool = False) -> bool:
+        """Whether a seed is still to be run; one that has failed is only to be run again."""
+        return seed not in self.outcomes or (retry_failed and bool(self.outcomes[seed].error))
+
+    def missing(self, seeds: Sequence[int], retry_failed: bool = False) -> list[int]:
+        """The seeds that are to be run for all of these to have values.
+
+        Those that are computed together are run again together: a killed process may have left some of them.
+        """
+        found = [seed for seed in seeds if self.lacks(seed, retry_failed)]
+        if not self._together:
+            return found
+        again = {seed for begun in self._begun if any(seed in found for seed in begun) for seed in begun}
+        new = [seed for seed in found if seed not in again]
+        if new:
+            self._begun.append(new)
+            self._append({"begun": new})
+        return sorted(again) or new
 
     def add(self, outcome: Outcome) -> None:
         """Keep what came of a run; on the disk when this returns.
@@ -87,6 +108,7 @@ class Store:
         entries, end = _entries(self._read())
         header = entries.pop(0) if entries and "format" in entries[0] else None
         self.outcomes = {entry["seed"]: _outcome(entry) for entry in entries if "seed" in entry}
+        self._begun = [entry["begun"] for entry in entries if "begun" in entry]
         if any(not outcome.error for outcome in self.outcomes.values()):
             self._check(header or {})
         if header and header["format"] == FORMAT and header["depends on"] == self._depends_on:
@@ -171,6 +193,19 @@ def _change(what: str, then: str | None, now: str | None) -> str:
     if what.startswith("the file ") or what == "the data":
         return f"{what} has changed" if then and now else f"{what} {'is gone' if then else 'is new'}"
     return f"{what}: {then} then, {now} now"
+
+
+def holds_values(folder: Path, name: str) -> bool:
+    """Whether there are values of plain runs of this group."""
+    try:
+        entries, _ = _entries(_path(folder, name, "").read_bytes())
+    except OSError:
+        return False
+    return any("seed" in entry and not entry["error"] for entry in entries)
+
+
+def _path(folder: Path, name: str, together: str) -> Path:
+    return folder / f"{_slug(name)}{'.' if together else ''}{together}.jsonl"
 
 
 def _slug(name: str) -> str:
