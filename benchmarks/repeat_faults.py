@@ -39,7 +39,7 @@ def compared(folder, programs, options):
     start = time.monotonic()
     undisturbed = finished([*command, "--folder", "undisturbed"], folder)
     took = time.monotonic() - start
-    kills = killed([*command, "--folder", "disturbed"], folder, options.kills, took, options.random_seed)
+    kills = killed([*command, "--folder", "disturbed"], folder, options)
     disturbed = finished([*command, "--folder", "disturbed"], folder)
     same = disturbed == undisturbed
     count = sum(len(values) for values in undisturbed)
@@ -49,16 +49,20 @@ def compared(folder, programs, options):
     return same and kills == options.kills
 
 
-def killed(command, folder, kills, took, seed):
-    """Start and kill it so many times, each after a random share of what is left to do; how often it was still running."""
-    rng, count = random.Random(seed), 0
-    for _ in range(kills):
+def killed(command, folder, options):
+    """Start and kill it so many times, after a random number of new values and a while; how often it was still running."""
+    rng, count, total = random.Random(options.random_seed), 0, options.seeds * max(1, len(options.program))
+    for done in range(options.kills):
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(rng.uniform(0.2, 3.0 + took / kills))
+        most = 2 * (total - kept(folder)) // (options.kills - done + 1)
+        wanted = kept(folder) + rng.randint(0, most)
+        while kept(folder) < wanted and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.5))
         count += process.poll() is None
         process.kill()
         process.wait()
-        print(f"killed, {kept(folder)} values kept", flush=True)
+        print(f"killed, {kept(folder)} of {total} values kept", flush=True)
     return count
 
 

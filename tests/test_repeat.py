@@ -4,6 +4,7 @@ import json
 import os
 import textwrap
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import samestep
-from samestep.errors import ProgramError, UsageError
+from samestep.errors import NotVectorisable, ProgramError, UsageError
 from samestep.repeating.printed import Printed
 
 LINEAR = "from samestep_numpy import Program\ndef build():\n    return Program({})\n"
@@ -27,9 +28,9 @@ RANDOM = [__import__("random").Random(seed).random() for seed in range(8)]
 
 @pytest.fixture
 def repeat(tmp_path, monkeypatch):
-    """samestep.repeat in a folder of its own."""
+    """samestep.repeat in a folder of its own, by processes unless another engine is asked for."""
     monkeypatch.chdir(tmp_path)
-    return samestep.repeat
+    return partial(samestep.repeat, engine="processes")
 
 
 @pytest.fixture
@@ -70,7 +71,24 @@ def test_groups_are_compared_on_the_same_seeds(repeat, write):
     result = repeat("one.py", ["two.py"], seeds=6)
     assert [group.name for group in result.groups] == ["one.py", "two.py"]
     assert result.comparison.verdict == "better"
-    assert "359 of its 1,797 rows" in result.note
+    assert "359 of 1,797 rows" in result.note
+
+
+def test_by_default_seeds_are_trained_together_where_that_gives_the_same_and_one_by_one_elsewhere(repeat, write):
+    write("one.py", LINEAR.format(64))
+    one_by_one = repeat("one.py", seeds=3, engine="auto")
+    assert one_by_one.engine == "processes"
+    assert "Trained one by one: " in one_by_one.note
+    assert values(one_by_one) == values(repeat("one.py", seeds=3, folder="processes"))
+    with pytest.raises(NotVectorisable):
+        repeat("one.py", seeds=3, engine="vectorised")
+    together = repeat("sequence:jax", seeds=3, engine="auto", epochs=2)
+    assert together.engine == "vectorised"
+    assert "checked against a plain run" in together.groups[0].note
+    assert together.groups == repeat("sequence:jax", seeds=3, engine="auto", epochs=2).groups, "nothing is run again"
+    assert repeat("sequence:jax", seeds=3, epochs=2, workers=1).groups[0].mean == pytest.approx(
+        together.groups[0].mean, rel=1e-5
+    )
 
 
 def test_a_script_finds_its_seed_in_its_environment(repeat, write):
@@ -208,6 +226,7 @@ def test_what_a_script_records_by_hand_counts_too(repeat, write):
         "train.py",
         """
         import os, samestep
+        os.makedirs("runs", exist_ok=True)
         with samestep.Recording("runs/" + os.environ["SAMESTEP_SEED"]) as run:
             run.log(step=1, val_loss=0.5)
             run.log(val_loss=int(os.environ["SAMESTEP_SEED"]) + 0.25)

@@ -32,6 +32,7 @@ def folder(tmp_path, monkeypatch):
 
 def started(**options):
     """samestep.repeat in a process of its own."""
+    options = {"engine": "processes", **options}
     code = f"import samestep; samestep.repeat('linear.py', **{options!r})"
     return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
 
@@ -51,7 +52,7 @@ def left_behind():
 
 def test_killed_again_and_again_it_ends_with_the_same_values_and_leaves_no_process(folder, monkeypatch):
     monkeypatch.setenv("PWD_OF_TEST", str(folder))
-    undisturbed = samestep.repeat("linear.py", seeds=16, folder="undisturbed").groups[0].values
+    undisturbed = samestep.repeat("linear.py", engine="processes", seeds=16, folder="undisturbed").groups[0].values
     rng, kills = random.Random(0), 0
     for _ in range(5):
         process = started(seeds=16)
@@ -60,7 +61,7 @@ def test_killed_again_and_again_it_ends_with_the_same_values_and_leaves_no_proce
         process.kill()
         process.communicate()
     assert kills, "it was never killed in the middle"
-    assert samestep.repeat("linear.py", seeds=16).groups[0].values == undisturbed
+    assert samestep.repeat("linear.py", engine="processes", seeds=16).groups[0].values == undisturbed
     deadline = time.monotonic() + 10
     while left_behind():
         assert time.monotonic() < deadline, left_behind()
@@ -121,6 +122,17 @@ def test_a_changed_byte_costs_its_line_alone(tmp_path):
         assert len(found) < len(ALL)
 
 
+def test_what_is_computed_together_is_computed_together_again(tmp_path):
+    with Store(tmp_path, "one", {}, "vectorised") as store:
+        assert store.missing(range(3)) == [0, 1, 2]
+        store.add(KEPT[1])
+    with Store(tmp_path, "one", {}, "vectorised") as store:
+        assert store.missing(range(4)) == [0, 1, 2], "as it was begun, and what is new after it"
+        for seed in (0, 2):
+            store.add(KEPT[seed])
+        assert store.missing(range(4)) == [3]
+
+
 def test_a_file_of_something_else_is_not_written_over(tmp_path):
     path = filled(tmp_path)
     lines = path.read_bytes().splitlines(keepends=True)
@@ -133,12 +145,12 @@ def test_a_file_of_something_else_is_not_written_over(tmp_path):
 def test_a_full_disk_is_one_clear_message_and_what_was_kept_is_gone_on_with(folder):
     code = (
         "import resource, samestep; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
-        "samestep.repeat('linear.py', seeds=8, workers=1)"
+        "samestep.repeat('linear.py', seeds=8, workers=1, engine='processes')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert "could not be written: File too large. Values before it are kept" in done.stderr
-    undisturbed = samestep.repeat("linear.py", seeds=8, folder="undisturbed").groups[0].values
-    assert samestep.repeat("linear.py", seeds=8).groups[0].values == undisturbed
+    undisturbed = samestep.repeat("linear.py", engine="processes", seeds=8, folder="undisturbed").groups[0].values
+    assert samestep.repeat("linear.py", engine="processes", seeds=8).groups[0].values == undisturbed
 
 
 LOSES_A_WORKER = """
@@ -158,13 +170,13 @@ def test_a_cluster_gives_the_values_of_processes_though_it_loses_a_worker(folder
     flag = folder / "lost"
     flag.touch()
     (folder / "linear.py").write_text(LOSES_A_WORKER.format(flag=str(flag)))
-    plain = samestep.repeat("linear.py", seeds=4, folder="plain").groups[0].values
+    plain = samestep.repeat("linear.py", engine="processes", seeds=4, folder="plain").groups[0].values
     flag.unlink()
     process = started(seeds=4, engine="ray", workers=2, folder="ray")
     assert process.communicate(timeout=120)[1] == ""
     assert process.returncode == 0
     assert flag.exists(), "no worker was lost"
-    assert samestep.repeat("linear.py", seeds=4, folder="ray").groups[0].values == plain
+    assert samestep.repeat("linear.py", engine="processes", seeds=4, folder="ray").groups[0].values == plain
 
 
 def test_a_cluster_that_is_not_there_is_one_clear_message(folder):

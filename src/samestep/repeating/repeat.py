@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from samestep.errors import ProgramError, UsageError, WorkerError
 from samestep.frameworks import _rows
 from samestep.matching.sources import defaults
 from samestep.repeating import cluster, deciding, processes, sources, statistics, vectorised
+from samestep.repeating.deciding import Look
 from samestep.repeating.one_run import Outcome, Task
 from samestep.repeating.sources import Repeated
 from samestep.repeating.store import Store, holds_values
@@ -82,35 +83,41 @@ def repeat(
     alone = len(groups) == 1
     _check_options(seeds, seed_from, batch_size, epochs, workers, engine, until_decided, most, alone)
     settings = _settings(groups, data, batch_size, epochs)
-    looks = deciding.plan(seeds, most or 10 * seeds) if until_decided else None
-    seeded = all(group.seeded for group in groups)
-    paired = paired if paired is not None or seeded else False
+    counts: Sequence[int | Look] = deciding.plan(seeds, most or 10 * seeds) if until_decided else [seeds]
+    paired = False if paired is None and not all(group.seeded for group in groups) else paired
     judge = partial(statistics.judge, higher_is_better=higher_is_better, margin=margin, power=power, paired=paired)
 
     def answer(name: str) -> RepeatResult:
         with ExitStack() as stack:
-            stores = [stack.enter_context(_store(Path(folder), g, settings, name)) for g in groups]
+            stores = [stack.enter_context(_store(Path(folder), group, settings, name)) for group in groups]
             work = _Work(groups, stores, settings, metric, timeout, retry_failed, progress)
-            run = _engine(name, work, workers, address)
-            for look in looks or (None,):
-                wanted = range(seed_from, seed_from + (look.seeds if look else seeds))
-                work.fill(wanted, run)
-                values, failed, chosen = work.values(wanted)
-                result = judge(chosen, values, failed=failed, look=look, engine=name)
-                if look and deciding.decided(result):
-                    break
-            return _told(result, groups, settings, work.notes)
+            return _judged(work, _engine(name, work, workers, address), counts, seed_from, partial(judge, engine=name))
 
     if engine != "auto" or address:
         return answer("ray" if engine == "auto" else engine)
-    why = _not_vectorised(groups, Path(folder))
-    if why is None:
+    why = ""
+    if _may_be_trained_together(groups, Path(folder)):
         try:
             return answer("vectorised")
         except (ProgramError, WorkerError) as error:  # if it is the program's own, the other engine will meet it too
             why = f"Trained one by one: {str(error).splitlines()[0]}"
     result = answer("processes")
     return replace(result, note=" ".join(filter(None, [result.note, why])))
+
+
+def _judged(
+    work: _Work, run: Engine, counts: Sequence[int | Look], seed_from: int, judge: Callable[..., RepeatResult]
+) -> RepeatResult:
+    """Fill up to each of these numbers of seeds, until the last or until it is decided, and say what the values say."""
+    for count in counts:
+        look = None if isinstance(count, int) else count
+        seeds = range(seed_from, seed_from + (count if isinstance(count, int) else count.seeds))
+        work.fill(seeds, run)
+        values, failed, metric = work.values(seeds)
+        result = judge(metric, values, failed=failed, look=look)
+        if look is not None and deciding.decided(result):
+            break
+    return _told(result, work)
 
 
 def _store(folder: Path, group: Repeated, settings: _Settings, engine: str) -> Store:
@@ -127,14 +134,13 @@ def _engine(name: str, work: _Work, workers: int | None, address: str | None) ->
     return partial(processes.outcomes, workers=workers)
 
 
-def _not_vectorised(groups: Sequence[Repeated], folder: Path) -> str | None:
-    """Why the seeds of these groups are not even tried to be trained together, empty where it need not be said; else None.
+def _may_be_trained_together(groups: Sequence[Repeated], folder: Path) -> bool:
+    """Whether it is worth trying for all groups, which are run in one way.
 
-    All groups are run in one way, and those that have values of plain runs are gone on with.
+    Values of plain runs that are there are gone on with; and a function that may be a whole training is not run to find out.
     """
-    if any(group.source is None or holds_values(folder, group.name) for group in groups):
-        return ""
-    return None
+    programs = all(group.source and group.source.function.startswith("build") for group in groups)
+    return programs and not any(holds_values(folder, group.name) for group in groups)
 
 
 def _check_options(
@@ -209,7 +215,7 @@ def _digest(split: Split) -> str:
 
 @dataclass(frozen=True)
 class _Work:
-    """Filling the stores with what an engine gives; notes: of groups, what a person should know of how it went."""
+    """Filling the stores with what an engine gives."""
 
     groups: Sequence[Repeated]
     stores: Sequence[Store]
@@ -218,21 +224,23 @@ class _Work:
     timeout: float | None
     retry_failed: bool
     progress: Progress
-    notes: dict[str, str] = field(default_factory=dict)
 
     def fill(self, seeds: Sequence[int], run: Engine) -> None:
         """Run what is missing, and keep each value as soon as it exists."""
         for store in self.stores:
             self._metric([store])  # a wrong name is told before the work
-        tasks, errors = self._missing(seeds), list[Outcome]()
-        stores = {store.name: store for store in self.stores}
-        if not tasks:
-            return
+        retry_failed = self.retry_failed
+        while tasks := self._missing(seeds, retry_failed):
+            self._run(tasks, seeds, run, retry_failed)
+            retry_failed = False
+
+    def _run(self, tasks: Sequence[Task], seeds: Sequence[int], run: Engine, retry_failed: bool) -> None:
+        stores, errors = {store.name: store for store in self.stores}, list[Outcome]()
         self.progress(self._shown(seeds), self._share(seeds))
         with closing(run(tasks, self.settings.split)) as finished:  # type: ignore[type-var]
             for task, outcome in finished:
                 store = stores[task.group.name]
-                if store.lacks(outcome.seed, self.retry_failed):
+                if store.lacks(outcome.seed, retry_failed):
                     store.add(outcome)
                 self._metric([store])
                 errors += [outcome] if outcome.error else []
@@ -254,15 +262,16 @@ class _Work:
     def tell(self, told: Told) -> None:
         """Note what the vectorised engine did."""
         checked = "" if told.checked is None else f", seed {told.checked} checked against a plain run"
-        self.notes[told.group] = f"{told.width} seeds at once{checked}" + (f"; {told.note}" if told.note else "")
+        note = f"{told.width} seeds were trained at once{checked}; {told.note.removeprefix(told.group + ': ')}"
+        next(store for store in self.stores if store.name == told.group).add_note(note.removesuffix("; "))
 
     def watch(self, done: int, total: int) -> None:
         """Show how far seeds that are trained together are."""
         self.progress("training seeds together", done / total)
 
-    def _missing(self, seeds: Sequence[int]) -> list[Task]:
+    def _missing(self, seeds: Sequence[int], retry_failed: bool) -> list[Task]:
         """Seeds first, so that all groups are about equally far."""
-        missing = [store.missing(seeds, self.retry_failed) for store in self.stores]
+        missing = [store.missing(seeds, retry_failed) for store in self.stores]
         ordered = sorted({seed for one in missing for seed in one})
         pairs = [(group, one) for group, one in zip(self.groups, missing, strict=True)]
         return [self._task(group, seed) for seed in ordered for group, one in pairs if seed in one]
@@ -324,19 +333,23 @@ def _so_far(store: Store, seeds: Sequence[int], metric: str) -> str:
     return f"{told} {values.mean():.4g} ± {half:.2g}"
 
 
-def _told(
-    result: RepeatResult, groups: Sequence[Repeated], settings: _Settings, notes: Mapping[str, str]
-) -> RepeatResult:
+def _told(result: RepeatResult, work: _Work) -> RepeatResult:
     """The result with what a person should know of how its values came about."""
-    notes = {**notes, **{g.name: f"its seed was not used: {_HOW_TO_SEED}" for g in groups if not g.seeded}}
-    told = tuple(_with_note(group, notes) for group in result.groups)
-    held = settings.split is not None and result.metric.startswith("val_")
-    where = f"{result.metric} is of {settings.split.held_out} of {settings.split.train.name}." if held else ""  # type: ignore[union-attr]
-    return replace(result, groups=told, note=" ".join(filter(None, [result.note, where])))
+    told = tuple(_with_note(*each) for each in zip(result.groups, work.groups, work.stores, strict=True))
+    split, note = work.settings.split, result.note
+    if split is not None and result.metric.startswith("val_"):
+        note = f"{note} {result.metric} is measured on {split.held_out} ({split.train.name}).".lstrip()
+    return replace(result, groups=told, note=note)
 
 
-def _with_note(group: Group, notes: Mapping[str, str]) -> Group:
-    return replace(group, note="; ".join(filter(None, [group.note, notes.get(group.name, "")])))
+def _with_note(group: Group, repeated: Repeated, store: Store) -> Group:
+    first = group.failed[0] if group.failed else None
+    error = f"seed {first.seed} failed: {first.error.splitlines()[0].removeprefix(group.name + ': ')}" if first else ""
+    seed = "" if repeated.seeded else _NO_SEED
+    return replace(group, note="; ".join(filter(None, [group.note, error.rstrip("."), store.note, seed])))
 
 
-_HOW_TO_SEED = f"it names neither {sources.SEED_VARIABLE} nor {sources.SEED_FIELD}, so its runs differ by chance alone"
+_NO_SEED = (
+    f"its seed was not used: it names neither {sources.SEED_VARIABLE} nor {sources.SEED_FIELD}, so that its runs differ by "
+    "whatever it leaves to chance"
+)

@@ -37,6 +37,7 @@ class Store:
         """
         self.name, self.path = name, _path(folder, name, together)
         self.outcomes: dict[int, Outcome] = {}
+        self.note = ""
         self._together, self._begun = bool(together), list[list[int]]()
         self._depends_on = dict(depends_on)
         try:
@@ -68,9 +69,10 @@ class Store:
         return seed not in self.outcomes or (retry_failed and bool(self.outcomes[seed].error))
 
     def missing(self, seeds: Sequence[int], retry_failed: bool = False) -> list[int]:
-        """The seeds that are to be run for all of these to have values.
+        """The seeds that are to be run now for these to have values.
 
-        Those that are computed together are run again together: a killed process may have left some of them.
+        Those that are computed together are run again as they were begun, if a killed process has left some of them, and what
+        else is missing after them.
         """
         found = [seed for seed in seeds if self.lacks(seed, retry_failed)]
         if not self._together:
@@ -91,6 +93,12 @@ class Store:
         self._append({**asdict(outcome), "metrics": {n: _written(v) for n, v in outcome.metrics.items()}})
         self.outcomes[outcome.seed] = outcome
 
+    def add_note(self, note: str) -> None:
+        """Keep what a person should know of all these values."""
+        if note != self.note:
+            self._append({"note": note})
+            self.note = note
+
     def _lock(self) -> None:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -109,12 +117,13 @@ class Store:
         header = entries.pop(0) if entries and "format" in entries[0] else None
         self.outcomes = {entry["seed"]: _outcome(entry) for entry in entries if "seed" in entry}
         self._begun = [entry["begun"] for entry in entries if "begun" in entry]
+        self.note = next((entry["note"] for entry in reversed(entries) if "note" in entry), "")
         if any(not outcome.error for outcome in self.outcomes.values()):
             self._check(header or {})
         if header and header["format"] == FORMAT and header["depends on"] == self._depends_on:
             os.ftruncate(self._file, end)  # what a killed process left of a line
             return
-        self.outcomes = {}
+        self.outcomes, self._begun, self.note = {}, [], ""
         os.ftruncate(self._file, 0)
         self._append({"format": FORMAT, "name": self.name, "depends on": self._depends_on})
         _sync_folder(self.path.parent)
