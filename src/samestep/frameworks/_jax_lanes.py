@@ -7,12 +7,15 @@ What a lane computes is a function of the framework's own, step(state, batch) ->
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, Callable, Iterator, Optional
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxprs_in_params
+
+from samestep.errors import NotVectorisable
 
 Tree = Any
 Step = Callable[[Tree, Tree], Tree]
@@ -99,15 +102,23 @@ class Traced:
     """What is known of a step before it is compiled.
 
     alone: whether it is better run step by step and lane by lane. nbytes: of all that it computes on its way, more than it
-    ever holds at once.
+    ever holds at once. text, constants: what it computes, to be compared with another's.
     """
 
     def __init__(self, step: Callable[..., Any], *args: Any) -> None:
-        equations = list(_equations(jax.make_jaxpr(step)(*args).jaxpr))
+        closed = jax.make_jaxpr(step)(*args)
+        equations = list(_equations(closed.jaxpr))
         slow = any(equation.primitive.name in SLOW_IN_LOOPS for equation in equations)
         self.alone = slow and jax.default_backend() == "cpu"
         shapes = [v.aval for equation in equations for v in equation.outvars if hasattr(v.aval, "dtype")]
         self.nbytes = sum(a.size * max(1, getattr(a.dtype, "itemsize", 1)) for a in shapes)
+        self.text = re.sub(r"0x[0-9a-f]+", "", str(closed.jaxpr))  # addresses of functions
+        self.constants = [np.asarray(constant).tobytes() for constant in closed.consts]
+
+    def check_same(self, other: Traced) -> None:
+        """Raise NotVectorisable unless the step of another seed's build computes the same."""
+        if (self.text, self.constants) != (other.text, other.constants):
+            raise NotVectorisable("its step depends on the seed beside its initial state")
 
 
 def _equations(jaxpr: Any) -> Iterator[Any]:
@@ -152,7 +163,7 @@ def with_lanes_moved(leaf: Any, moved: Callable[[int, np.ndarray], np.ndarray]) 
     return np.stack([moved(number, array) for number, array in enumerate(np.asarray(leaf))])
 
 
-def width(seeds: int, state: Tree, step: "Traced", rows: int) -> int:
+def width(seeds: int, state: Tree, step: Traced, rows: int) -> int:
     """How many lanes to train side by side, so that so many seeds make few and even groups.
 
     As many as fit into the cache, and, with all that a step computes and an order of so many rows, into half of the memory

@@ -35,8 +35,6 @@ from samestep.frameworks.keras import Program
 
 OPTIONS = {"shuffle", "callbacks", "class_weight", "sample_weight", "verbose", "validation_freq", "validation_batch_size"}
 """Of fit, those that are followed here. The validation_ ones without their data do nothing."""
-MOST_SEEDS = 10_000
-"""Default seeds that one build may draw."""
 State = Tuple[List[Any], List[Any], List[Any], List[Any]]
 """Trainable, other, optimizer's and metrics' variables, as the model's train_step takes them."""
 
@@ -64,18 +62,28 @@ class Trainings:
     framework = "keras"
 
     def __init__(
-        self, built: Any, make: Callable[[int], Any], seeds: List[int], train: Any, held: Any, batch_size: int, epochs: int
+        self,
+        built: Any,
+        make: Callable[[int], Any],
+        seeds: List[int],
+        train: Any,
+        held: Any,
+        batch_size: int,
+        epochs: int,
+        names_seed: bool,
     ) -> None:
         self.batch_size, self.epochs = batch_size, epochs
-        other, others_draws, _ = _completed(built, seeds[0], train, batch_size)
-        noted: Dict[int, Any] = {}
-        with _initialisers_noted(noted):
-            seed = seeds[-1] if len(seeds) > 1 else seeds[0] + 1
-            self.program, draws, self.looks = _completed(make(seed), seed, train, batch_size)
+        other, _ = _completed(built, train, batch_size)
+        ends = _states()
+        noted, drawn, seed = {}, [], seeds[-1] if len(seeds) > 1 else seeds[0] + 1  # type: Dict[int, Any], List[int], int
+        with _initialisers_noted(noted), _default_seeds_noted(drawn):
+            self.program, self.looks = _completed(make(seed), train, batch_size)
+        _check_draws(seed, drawn, _states())
+        _check_draws(seeds[0], _default_seeds(seeds[0], len(drawn)), ends)
         self.model = self.program.model
         _check_options(self.program)
         self.model.reset_metrics()
-        self.initial = _Initial(self.model, draws, noted)
+        self.initial = _Initial(self.model, drawn, noted)
         self.start: State = self.model._get_jax_state(True, True, True, True)
         self.metrics = [np.asarray(value) for value in self.start[3]]
         self.rate = _index_of(self.model.optimizer.variables, getattr(self.model.optimizer, "_learning_rate", None))
@@ -84,8 +92,12 @@ class Trainings:
         self.rows = _rows.count(train[0])
         example = jax.tree_util.tree_map(lambda a: a[: min(batch_size, self.rows)], self.data)
         traced = _jax_lanes.Traced(self._step, self.start, example)
+        if names_seed:
+            own, self.model = self.model, other.model
+            traced.check_same(_jax_lanes.Traced(self._step, self.start, example))
+            self.model = own
         self.width = _jax_lanes.width(len(seeds), self.start, traced, self.rows)
-        self.initial.check(other.model, others_draws, self.width)
+        self.initial.check(other.model, _default_seeds(seeds[0], len(drawn)), self.width)
         options = (batch_size, self.width, not traced.alone)
         self.training = _jax_lanes.Loop(self._step, self.data, *options)
         self.evaluation = _jax_lanes.Loop(self._test, self.held, *options)
@@ -190,7 +202,8 @@ class _Initial:
 
         They are made for so many lanes, as they will be.
         """
-        alike = len(draws) == len(self.positions) and all(map(np.array_equal, _optimizer_and_metrics(model), self.rest))
+        rest = _optimizer_and_metrics(model)
+        alike = [_bytes(value) for value in rest] == [_bytes(value) for value in self.rest]
         made = [[array(v[0]) for v in group] for group in self.of([draws] * width)] if alike else []
         has = [[array(v) for v in group] for group in _groups(model)]
         if [list(map(_bytes, group)) for group in made] != [list(map(_bytes, group)) for group in has]:
@@ -245,13 +258,13 @@ class _Shuffling:
         return self.numpy.permutation(rows) if self.shuffle else None
 
 
-def _completed(built: Any, seed: int, train: Any, batch_size: int) -> Tuple[Program, List[int], int]:
-    """(program, default seeds drawn since it was seeded, looks at the first batch) of what build returned, built as by fit."""
+def _completed(built: Any, train: Any, batch_size: int) -> Tuple[Program, int]:
+    """(program, looks at the first batch) of what build returned, once all is built that fit would build."""
     program = built if isinstance(built, Program) else Program(built)
     _check_model(program)
     look = _Look(_first_batch(program, train, batch_size))
     program.model._symbolic_build(iterator=look)
-    return program, _drawn_default_seeds(seed), look.count
+    return program, look.count
 
 
 class _Look:
@@ -268,18 +281,28 @@ class _Look:
 @contextlib.contextmanager
 def _initialisers_noted(found: Dict[int, Any]) -> Iterator[None]:
     """Note {id: initialiser} of the variables that initialisers make within the block."""
-    cls = keras.Variable
-    original = cls._initialize_with_initializer
+    original = keras.Variable._initialize_with_initializer
 
     def initialise(self: Any, initializer: Any) -> None:
         original(self, initializer)
         found[id(self)] = initializer
 
-    cls._initialize_with_initializer = initialise
-    try:
+    with _keras_fit.attributes(keras.Variable, _initialize_with_initializer=initialise):
         yield
-    finally:
-        cls._initialize_with_initializer = original
+
+
+@contextlib.contextmanager
+def _default_seeds_noted(drawn: List[int]) -> Iterator[None]:
+    """Note the default seeds that Keras draws from Python's random within the block."""
+
+    class Noting:
+        @staticmethod
+        def randint(low: int, high: int) -> int:
+            drawn.append(random.randint(low, high))
+            return drawn[-1]
+
+    with _keras_fit.attributes(seed_generator, python_random=Noting):
+        yield
 
 
 @contextlib.contextmanager
@@ -292,11 +315,8 @@ def _drawing(positions: Dict[int, int], drawn: Any) -> Iterator[None]:
             return jnp.stack([drawn[positions[seed]], jnp.uint32(0)])
         return original(seed)
 
-    keras_random.draw_seed = draw
-    try:
+    with _keras_fit.attributes(keras_random, draw_seed=draw):
         yield
-    finally:
-        keras_random.draw_seed = original
 
 
 @contextlib.contextmanager
@@ -309,11 +329,8 @@ def _no_default_seeds(positions: Dict[int, int]) -> Iterator[None]:
             raise NotVectorisable("a layer draws with a seed that it got when it was made, and not with a seed generator")
         return original(seed)
 
-    keras_random.draw_seed = draw
-    try:
+    with _keras_fit.attributes(keras_random, draw_seed=draw):
         yield
-    finally:
-        keras_random.draw_seed = original
 
 
 def _default_seeds(seed: int, count: int) -> List[int]:
@@ -322,16 +339,19 @@ def _default_seeds(seed: int, count: int) -> List[int]:
     return [generator.randint(1, int(1e9)) for _ in range(count)]
 
 
-def _drawn_default_seeds(seed: int) -> List[int]:
-    """The default seeds drawn since random.seed(seed); raises NotVectorisable where anything else was drawn."""
-    generator, draws = random.Random(seed), []
-    while generator.getstate() != random.getstate():
-        if len(draws) == MOST_SEEDS:
-            raise NotVectorisable("its build() draws numbers from Python's random itself")
-        draws.append(generator.randint(1, int(1e9)))
-    if not all(map(np.array_equal, np.random.RandomState(seed % 2**32).get_state(), np.random.get_state())):
+def _states() -> Any:
+    """Of Python's and NumPy's global generators."""
+    return random.getstate(), np.random.get_state()
+
+
+def _check_draws(seed: int, drawn: List[int], states: Any) -> None:
+    """Raise NotVectorisable where more than these default seeds was drawn since seeding."""
+    python = random.Random(seed)
+    if drawn != [python.randint(1, int(1e9)) for _ in drawn] or python.getstate() != states[0]:
+        raise NotVectorisable("its build() draws numbers from Python's random itself")
+    numpy = np.random.RandomState(seed % 2**32).get_state()
+    if not all(map(np.array_equal, numpy, states[1])):
         raise NotVectorisable("its build() draws numbers from NumPy's random")
-    return draws
 
 
 def _check_model(program: Program) -> None:

@@ -39,7 +39,15 @@ class Trainings:
     framework = "torch"
 
     def __init__(
-        self, built: Program, make: Callable[[int], Any], seeds: List[int], train: Any, held: Any, batch_size: int, epochs: int
+        self,
+        built: Program,
+        make: Callable[[int], Any],
+        seeds: List[int],
+        train: Any,
+        held: Any,
+        batch_size: int,
+        epochs: int,
+        names_seed: bool,
     ) -> None:
         _check(built)
         if not _alike(_tensors(built), _tensors(make(seeds[0]))):

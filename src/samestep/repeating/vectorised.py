@@ -1,16 +1,18 @@
 """The vectorised engine: all seeds of a program in one compiled computation, in one process.
 
-A sample of the seeds is checked against a plain run before any value is given out.
+One of the seeds is checked against a plain run before any value is given out.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,118 +20,148 @@ import numpy as np
 from samestep.data import Split
 from samestep.errors import NotVectorisable
 from samestep.matching.floor import ROUNDING
-from samestep.matching.sources import Source
+from samestep.repeating.one_run import Outcome, Process, Task
 from samestep.worker.parent import Worker
 
 Metrics = dict[str, float]
+Begin = Callable[[Mapping[str, str]], Worker]
+"""Starts a process with these variables."""
 KERAS_BACKEND = "KERAS_BACKEND"
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
 @dataclass(frozen=True)
-class Vectorised:
-    """What the engine did. note: what a person should know; times_floor: how far the checked seed was from its plain run."""
+class Told:
+    """What the engine did for a group.
 
+    width: seeds that were trained at once. checked: the seed that was also run plainly, on few rows; times_floor: how far its
+    metrics were from those of that run, in reactions to ±1 ulp; both None without a check. note: what a person should know.
+    """
+
+    group: str
     width: int
-    versions: dict[str, str]
     note: str = ""
     checked: int | None = None
     times_floor: float | None = None
 
 
-def run(
-    source: Source,
-    seeds: Sequence[int],
+def outcomes(
+    tasks: Sequence[Task],
+    rows: Split | None,
     *,
-    rows: Split,
-    batch_size: int,
-    epochs: int,
-    report: Callable[[int, Metrics, dict[str, str]], None],
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    python: str | None = None,
-    timeout: float = 300.0,
     check: bool = True,
-    started: Callable[[Worker], None] = lambda worker: None,
-) -> Vectorised:
-    """Train the program from each of the seeds, as plain runs would; report(seed, metrics, versions) group by group.
+    told: Callable[[Told], None] = lambda told: None,
+    watch: Callable[[int, int], None] = lambda done, total: None,
+    started: Callable[[Process], None] = lambda process: None,
+) -> Iterator[tuple[Task, Outcome]]:
+    """Run them all, program after program, and give those that were trained at once as they finish.
 
-    progress(done, total) counts steps. check: whether one seed is also run plainly, on few rows. started is told of each
-    process. Raises NotVectorisable, with the reason and before anything is reported, where values would not be those of
-    plain runs.
+    check: whether a seed of each program is also run plainly. told says what was done for a program before its first outcome;
+    watch(done, total) counts the steps of one. Raises NotVectorisable, with the reason and before the program's first outcome,
+    where values would not be those of plain runs. What is running when the iterator is closed is ended.
     """
-    parts = {"train": [rows.train.x, rows.train.y], "held": [rows.held.x, rows.held.y]}
-    how: dict[str, Any] = {"source": asdict(source), **parts, "batch_size": batch_size, "epochs": epochs}
-    theirs = dict(source.environment)
-    environment = {**theirs, KERAS_BACKEND: "jax"}
-    sample = seeds[len(seeds) // 2]
+    by_group = itertools.groupby(sorted(tasks, key=lambda task: task.group.name), lambda task: task.group.name)
+    for _, group in by_group:
+        yield from _of_group(list(group), rows, check, told, watch, started)
+
+
+def _of_group(
+    tasks: Sequence[Task],
+    rows: Split | None,
+    check: bool,
+    told: Callable[[Told], None],
+    watch: Callable[[int, int], None],
+    started: Callable[[Process], None],
+) -> Iterator[tuple[Task, Outcome]]:
+    task = tasks[0]
+    if task.group.source is None:
+        raise NotVectorisable(f"{task.group.name}: is a script, whose training is not seen")
+    how = _request(task, rows)
     with ThreadPoolExecutor(1) as pool, ExitStack() as processes:
 
-        def begin(**variables: str) -> Worker:
-            worker = Worker(source.label, environment={**environment, **variables}, python=python, timeout=timeout)
+        def begin(variables: Mapping[str, str]) -> Worker:
+            worker = Worker(task.group.name, python=task.group.python, timeout=task.timeout, environment=variables)
             processes.callback(worker.close)
             started(worker)
             return worker
 
-        worker = begin()
-        plain = pool.submit(_plainly, begin, how, sample) if check else None
-        found = worker.ask("vectorise", seeds=list(seeds), **how)
-        done = Vectorised(found["width"], found["versions"], _note(found, theirs))
+        sample = tasks[len(tasks) // 2]
+        plain = pool.submit(_plainly, begin, sample, how) if check else None
+        worker = begin(_on_jax(task, {}))
+        found = worker.ask("vectorise", seeds=[task.seed for task in tasks], **how)
+        did = Told(task.group.name, found["width"], _note(found, task))
         if plain is not None:
-            done = _checked(done, sample, worker.ask("check_seed", seed=sample), plain)
-        _run_groups(worker, seeds, found, report, progress)
-    return done
+            own, *siblings = worker.ask("check_seed", seed=sample.seed)
+            did = replace(did, checked=sample.seed, times_floor=_compared(sample, own, siblings, plain.result()))
+        told(did)
+        yield from _in_order(worker, tasks, found, watch)
 
 
-def _run_groups(
-    worker: Worker,
-    seeds: Sequence[int],
-    found: Mapping[str, Any],
-    report: Callable[[int, Metrics, dict[str, str]], None],
-    progress: Callable[[int, int], None],
-) -> None:
-    total = found["steps"] * len(seeds)
-    for start in range(0, len(seeds), found["width"]):
-        group = list(seeds[start : start + found["width"]])
-        before = found["steps"] * start
-        worker.on_progress = lambda done, _, before=before: progress(before + done, total)  # type: ignore[misc]
-        for seed, metrics in zip(group, worker.ask("run_seeds", seeds=group), strict=True):
-            report(seed, metrics, found["versions"])
+def _request(task: Task, rows: Split | None) -> dict[str, Any]:
+    assert task.group.source is not None
+    assert rows is not None
+    source = {**asdict(task.group.source), "label": task.group.name}
+    parts = {"train": [rows.train.x, rows.train.y], "held": [rows.held.x, rows.held.y]}
+    return {"source": source, **parts, "batch_size": task.batch_size, "epochs": task.epochs}
 
 
-def _plainly(begin: Callable[..., Worker], how: Mapping[str, Any], seed: int) -> Metrics:
-    """The metrics of a plain run of this seed on few rows."""
-    with begin(**ONE_THREAD, PYTHONHASHSEED=str(seed)) as worker:
-        return dict(worker.ask("plain_run", seed=seed, on_few=True, **how)["metrics"])
+def _on_jax(task: Task, variables: Mapping[str, str]) -> dict[str, str]:
+    """These variables and the program's own, but for the backend of Keras, whose models are trained on JAX."""
+    assert task.group.source is not None
+    return {**variables, **dict(task.group.source.environment), KERAS_BACKEND: "jax"}
 
 
-def _note(found: Mapping[str, Any], theirs: Mapping[str, str]) -> str:
-    backend = theirs.get(KERAS_BACKEND, os.environ.get(KERAS_BACKEND, found["default_backend"]))
+def _plainly(begin: Begin, task: Task, how: Mapping[str, Any]) -> Metrics:
+    """The metrics of a plain run on few rows."""
+    with begin(_on_jax(task, task.variables())) as worker:
+        return dict(worker.ask("plain_run", seed=task.seed, on_few=True, **how)["metrics"])
+
+
+def _in_order(
+    worker: Worker, tasks: Sequence[Task], found: Mapping[str, Any], watch: Callable[[int, int], None]
+) -> Iterator[tuple[Task, Outcome]]:
+    """Train as many at once as there are lanes."""
+    width, steps = found["width"], found["steps"]
+    for start in range(0, len(tasks), width):
+        begun, group = time.monotonic(), tasks[start : start + width]
+        worker.on_progress = lambda done, total, before=steps * start: watch(before + done, steps * len(tasks))  # type: ignore[misc]
+        values = worker.ask("run_seeds", seeds=[task.seed for task in group])
+        each = (time.monotonic() - begun) / len(group)
+        for task, metrics in zip(group, values, strict=True):
+            yield task, Outcome(task.seed, metrics, "", each, found["versions"])
+
+
+def _note(found: Mapping[str, Any], task: Task) -> str:
+    """What is to be said of a Keras model that is trained on JAX though it is written for another backend."""
+    assert task.group.source is not None
+    usual = os.environ.get(KERAS_BACKEND, found["default_backend"])
+    backend = dict(task.group.source.environment).get(KERAS_BACKEND, usual)
     if found["framework"] != "keras" or backend == "jax":
         return ""
     return (
-        f"trained on Keras's JAX backend, not on {backend}, for which it is written: the initial weights of a seed are others "
-        "there, the distribution that they come from is the same"
+        f"{task.group.name}: trained on Keras's JAX backend, not on {backend}, where a seed gives other initial weights, "
+        "of the same distribution, and other values"
     )
 
 
-def _checked(done: Vectorised, seed: int, lanes: Sequence[Metrics], plain: Future[Metrics]) -> Vectorised:
-    """Raise NotVectorisable unless the checked seed has the metrics of its plain run, apart from rounding."""
-    own, *siblings = lanes
-    alone = plain.result()
+def _compared(task: Task, own: Metrics, siblings: Sequence[Metrics], alone: Metrics) -> float:
+    """How far the checked seed is from its plain run; raises NotVectorisable if farther than rounding explains."""
+    name = task.group.name
     if set(own) != set(alone):
-        raise NotVectorisable(f"a plain run shows {', '.join(sorted(alone))}, the vectorised one {', '.join(sorted(own))}")
-    distances = {name: _distance(own[name], alone[name], [s[name] for s in siblings]) for name in own}
-    worst = max(distances, key=lambda name: distances[name])
-    if distances[worst] > ROUNDING:
         raise NotVectorisable(
-            f"its values would not be those of plain runs: on the same few rows seed {seed} has {worst} {alone[worst]:.9g} "
-            f"alone and {own[worst]:.9g} beside others, which is {distances[worst]:.3g} times what rounding explains"
+            f"{name}: a plain run shows {', '.join(sorted(alone))}, one among others {', '.join(sorted(own))}"
         )
-    return Vectorised(done.width, done.versions, done.note, seed, distances[worst])
+    distances = {metric: _distance(own[metric], alone[metric], [s[metric] for s in siblings]) for metric in own}
+    worst = max(distances, key=lambda metric: distances[metric])
+    if distances[worst] >= ROUNDING:
+        raise NotVectorisable(
+            f"{name}: its values would not be those of plain runs. On the same few rows seed {task.seed} has {worst} "
+            f"{alone[worst]:.9g} alone and {own[worst]:.9g} among others, {distances[worst]:.3g} times what rounding explains"
+        )
+    return distances[worst]
 
 
 def _distance(own: float, alone: float, siblings: Sequence[float]) -> float:
-    """How far two values are apart, in root mean squares of how far the ±1-ulp siblings are, at least a unit in the last place."""
+    """How far two values are apart, in root mean squares of how far the ±1-ulp siblings are, at least one ulp of float32."""
     if own == alone or (math.isnan(own) and math.isnan(alone)):
         return 0.0
     if not math.isfinite(own) or not math.isfinite(alone):

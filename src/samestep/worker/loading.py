@@ -75,7 +75,7 @@ def seed_loaded(seed: int) -> None:
 
 def call(build: Callable[..., Any], seed: int, x: Rows) -> Any:
     """What build returns, given those of seed and input_shape that it names; input_shape is the shape of one row of x."""
-    return build(**_wanted(build, seed=seed, input_shape=_rows.each(lambda array: tuple(array.shape[1:]), x)))
+    return build(**wanted(build, seed=seed, input_shape=_rows.each(lambda array: tuple(array.shape[1:]), x)))
 
 
 def fit_dtype(rows: Rows, dtype: Any, is_input: bool) -> Rows:
@@ -255,7 +255,7 @@ def functions_of(module: ModuleType) -> str:
     return ", ".join(sorted(own)) or "no functions"
 
 
-def _wanted(build: Callable[..., Any], **offered: Any) -> dict[str, Any]:
+def wanted(build: Callable[..., Any], **offered: Any) -> dict[str, Any]:
     """Those of the offered arguments that build names: it may take none, seed, input_shape or both."""
     try:
         names = inspect.signature(build).parameters

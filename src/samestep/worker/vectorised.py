@@ -15,7 +15,7 @@ import numpy as np
 
 from samestep.errors import NotVectorisable
 from samestep.frameworks import _rows, adapter_for
-from samestep.worker.loading import call, explained, fit_dtype, prepared, run_program, seed_loaded
+from samestep.worker.loading import call, explained, fit_dtype, prepared, run_program, seed_loaded, wanted
 from samestep.worker.plain import few, versions
 
 OWN_PARTS = {
@@ -34,7 +34,7 @@ class Vectorised:
     def __init__(
         self, source: dict[str, Any], seeds: list[int], train: Any, held: Any, batch_size: int, epochs: int
     ) -> None:
-        self.label = source["label"]
+        self.label, self.first = source["label"], seeds[0]
         module, build = _run_without_drawing(source, seeds[0])
         generators = _generators()
         train, held = prepared(module, self.label, *train), prepared(module, self.label, *held)
@@ -53,7 +53,9 @@ class Vectorised:
         self.rows, self.batch_size, self.epochs = _rows.count(train[0]), batch_size, epochs
         self.steps = epochs * -(-self.rows // batch_size)
         with explained(self.label, "training many seeds at once"):
-            self.trainings = part.Trainings(built, make, seeds, train, held, batch_size, epochs)
+            self.trainings = part.Trainings(
+                built, make, seeds, train, held, batch_size, epochs, names_seed=bool(wanted(build, seed=0))
+            )
 
     def described(self) -> dict[str, Any]:
         """How many seeds are trained at once, of what, and for how many steps."""
@@ -93,17 +95,18 @@ class Vectorised:
         return found
 
     def checked(self, seed: int) -> list[dict[str, float]]:
-        """{metric: value} of the seed, on few rows, and of its siblings."""
+        """{metric: value} of the seed, on few rows, and of its siblings; beside another seed, as it will be trained."""
         rng = np.random.default_rng(seed)
 
         def moved(lane: int, array: Any) -> Any:
-            if not 0 < lane <= SIBLINGS:
+            if not 1 < lane < 2 + SIBLINGS:
                 return array
             away = np.where(rng.random(array.shape) < 0.5, -np.inf, np.inf).astype(array.dtype)
             return np.nextafter(array, away)
 
         with explained(self.label, "checking seed {}".format(seed)):
-            return self._run([seed] * (1 + SIBLINGS), lambda done, total: None, few(self.rows, self.batch_size), moved)
+            lanes = [self.first] + [seed] * (1 + SIBLINGS)
+            return self._run(lanes, lambda done, total: None, few(self.rows, self.batch_size), moved)[1:]
 
 
 def _own_part(built: Any) -> Any:
