@@ -22,6 +22,7 @@ SLOWEST_FIRST = (
     "test_tensorflow1_programs.py",
     "test_mutations.py",
     "test_keras_programs.py",
+    "test_vectorised.py",
     "test_jax_programs.py",
     "test_explain_layers.py",
     "test_correct_twins.py",

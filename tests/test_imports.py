@@ -19,7 +19,7 @@ USER_SIDE = [
     *sorted(PACKAGE.glob("experiments/**/*.py")),
     *sorted(PACKAGE.glob("recording/**/*.py")),
     *(PACKAGE / "worker" / name for name in ("__init__.py", "answers.py", "child.py", "ending.py", "loading.py")),
-    *(PACKAGE / "worker" / name for name in ("guarded.py", "messages.py", "plain.py")),
+    *(PACKAGE / "worker" / name for name in ("guarded.py", "messages.py", "plain.py", "vectorised.py")),
 ]  # fmt: skip
 """What runs inside the user's interpreter."""
 FRAMEWORK_PACKAGES = {framework.package for framework in FRAMEWORKS} | {

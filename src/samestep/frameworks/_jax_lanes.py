@@ -39,18 +39,18 @@ class Loop:
         self.step = step
         self.functions: dict[Any, Any] = {}
 
-    def run(self, state: Tree, order: Any, rows: Optional[int] = None, watch: Callable[[int], None] = lambda n: None) -> Tree:
+    def run(
+        self, state: Tree, order: Any, rows: Optional[int] = None, watch: Callable[[int], None] = lambda n: None
+    ) -> Tree:
         """The state after one epoch over the first so many entries of the order, a partial last batch among them.
 
         watch(steps) is called between stretches that are compiled as one.
         """
         full, rest = divmod(self.rows if rows is None else rows, self.batch_size)
-        first = np.int32(0)
-        while first < full:
-            last = np.int32(min(full, first + STRETCH)) if self.in_loop else first + 1
-            state = self._function("full", order)(state, order, self.data, *([first, last] if self.in_loop else [first]))
-            watch(int(last - first))
-            first = np.int32(last)
+        for first in range(0, full, STRETCH if self.in_loop else 1):
+            stretch = [np.int32(first), np.int32(min(full, first + STRETCH))][: 2 if self.in_loop else 1]
+            state = self._function("full", order)(state, order, self.data, *stretch)
+            watch(int(stretch[-1]) - first if self.in_loop else 1)
         if rest:
             tail = order[..., full * self.batch_size : full * self.batch_size + rest]
             state = self._function("rest", order)(state, tail, self.data)
@@ -154,7 +154,7 @@ def stacked(trees: Any) -> Tree:
 
 
 def lane(tree: Tree, number: int) -> Tree:
-    """One lane of a tree of stacked NumPy arrays."""
+    """One lane of a stacked tree."""
     return jax.tree_util.tree_map(lambda leaf: leaf[number], tree)
 
 

@@ -99,9 +99,7 @@ class Trainings:
         last = self._means(lanes["sums"], count)
         held = _rows.count(self.held[0])
         held_rows = held if rows is None else min(rows, held)
-        lanes = self.evaluation.run(
-            dict(lanes, sums=self._sums_afresh()), np.arange(held, dtype=np.int32), held_rows
-        )
+        lanes = self.evaluation.run(dict(lanes, sums=self._sums_afresh()), np.arange(held, dtype=np.int32), held_rows)
         self.last_state = lanes["held"]
         measured = self._means(lanes["sums"], held_rows)
         return [dict(one, **{"val_" + name: value for name, value in m.items()}) for one, m in zip(last, measured)]
@@ -132,7 +130,7 @@ class Trainings:
         except Exception:  # what build does with a seed that is no number
             return False
         alone = [first, _held(self.make(self.seeds[-1]))]
-        return all(_alike(jax.tree_util.tree_map(lambda leaf: leaf[i], made), one) for i, one in enumerate(alone))
+        return all(_alike(_jax_lanes.lane(made, number), one) for number, one in enumerate(alone))
 
     def _check_other(self, make: Callable[..., Any], traced: Any, example: Any) -> None:
         """Raise NotVectorisable where builds of two seeds compute differently, or one of the same seed is not the same."""
@@ -145,19 +143,19 @@ class Trainings:
         self.program = own
 
     def _step(self, lane: Lane, batch: Any) -> Lane:
-        held, step = lane["held"], lane["steps"]
+        given = (*lane["held"], *batch, lane["steps"])
         with attributes(self.program, rng=lane["rng"]):
             if self.program.step is None:
-                params, state, opt_state = held
-                loss, state, given, metrics = _loss_and_gradients(self.program, *held, *batch, step)
-                params, opt_state = _applied(self.program, given, params, opt_state)
+                params, _, opt_state = lane["held"]
+                loss, state, gradients, metrics = _loss_and_gradients(self.program, *given)
+                params, opt_state = _applied(self.program, gradients, params, opt_state)
                 held = (params, state, opt_state)
             else:
-                metrics = _metrics_aside(self.program, *held, *batch, step)
-                *after, loss = _stepped(self.program, *held, *batch, step)
+                metrics = _metrics_aside(self.program, *given)
+                *after, loss = _stepped(self.program, *given)
                 held = tuple(after)
         sums = self._added(lane["sums"], dict(metrics, loss=loss), batch)
-        return dict(lane, held=held, steps=step + 1, sums=sums)
+        return dict(lane, held=held, steps=lane["steps"] + 1, sums=sums)
 
     def _test(self, lane: Lane, batch: Any) -> Lane:
         params, state, _ = lane["held"]
@@ -203,7 +201,8 @@ class Trainings:
 
 def _held(program: Any) -> Tuple[Tree, Tree, Tree, Tree]:
     """What a program begins in: params, state, optimizer's state and random key."""
-    return jax.tree_util.tree_map(jnp.asarray, (program.params, program.state, program.opt_state)) + (program.rng,)
+    held = (program.params, program.state, program.opt_state)
+    return (*jax.tree_util.tree_map(jnp.asarray, held), program.rng)
 
 
 def _alike(one: Any, other: Any) -> bool:
@@ -218,4 +217,3 @@ def _same_bits(one: Any, other: Any) -> bool:
         one, other = jax.random.key_data(one), jax.random.key_data(other)
     one, other = np.asarray(one), np.asarray(other)
     return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
-

@@ -1,11 +1,11 @@
 """Keras 3 on JAX: plain runs of many seeds in one compiled computation.
 
-What fit does is done by the model's own train_step and test_step, which are pure functions on JAX (keras/src/backend/jax/trainer.py).
-Where a plain run of a seed has its randomness from:
+What fit does is done by the model's own train_step and test_step, which are pure functions on JAX
+(keras/src/backend/jax/trainer.py). Where a plain run of a seed has its randomness from:
 
 - initial weights and seed generators: keras/src/random/seed_generator.py draws their seeds from Python's random, in the
   order of their making. The model is built once for the initialisers, and they are run again with the seeds that Python's
-  random would have given, for all seeds at once and operation by operation, so that the weights are to the bit those of the build.
+  random would have given, for all seeds at once and operation by operation: the weights are those of the build bit for bit.
 - shuffling: numpy.random.permutation, once for a look at the first batch where something has to be built, then once an epoch
   (keras/src/trainers/data_adapters/array_data_adapter.py).
 - dropout and the like: the seed generators' states, which a step carries on.
@@ -29,11 +29,19 @@ from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from keras.src.utils import rng_utils
 
 from samestep.errors import NotVectorisable
-from samestep.frameworks import _jax_lanes, _keras_fit, _keras_optimizers, _rows
+from samestep.frameworks import _jax_lanes, _keras_fit, _rows
 from samestep.frameworks._keras_optimizers import array
 from samestep.frameworks.keras import Program
 
-OPTIONS = {"shuffle", "callbacks", "class_weight", "sample_weight", "verbose", "validation_freq", "validation_batch_size"}
+OPTIONS = {
+    "shuffle",
+    "callbacks",
+    "class_weight",
+    "sample_weight",
+    "verbose",
+    "validation_freq",
+    "validation_batch_size",
+}
 """Of fit, those that are followed here. The validation_ ones without their data do nothing."""
 State = Tuple[List[Any], List[Any], List[Any], List[Any]]
 """Trainable, other, optimizer's and metrics' variables, as the model's train_step takes them."""
@@ -117,10 +125,13 @@ class Trainings:
         for epoch in range(self.epochs):
             state = self._at_epoch(state, epoch)
             state = self.training.run(state, self._order([order.epoch(count) for order in shuffling]), count, watch)
-        last = self._logs(state[3])
+        last = [dict(logs, **self._rate_shown()) for logs in self._logs(state[3])]
         state = self.evaluation.run(self._metrics_afresh(state), *self._held_rows(rows))
         self.last_state = state
-        return [dict(one, **{"val_" + name: value for name, value in m.items()}) for one, m in zip(last, self._logs(state[3]))]
+        return [
+            dict(one, **{"val_" + name: value for name, value in m.items()})
+            for one, m in zip(last, self._logs(state[3]))
+        ]
 
     def _initial(self, seeds: List[int], moved: Any) -> State:
         trainable, others = self.initial.of([_default_seeds(seed, len(self.initial.positions)) for seed in seeds])
@@ -146,6 +157,12 @@ class Trainings:
             rate = np.float32(_keras_fit.rate_after(self.program, epoch + 1))
             optimizer = [jnp.full_like(v, rate) if i == self.rate else v for i, v in enumerate(optimizer)]
         return trainable, others, optimizer, metrics
+
+    def _rate_shown(self) -> Dict[str, float]:
+        """What LearningRateScheduler adds to the logs of the last epoch."""
+        if not _keras_fit.schedulers(self.program):
+            return {}
+        return {"learning_rate": float(np.float32(_keras_fit.rate_after(self.program, self.epochs)))}
 
     def _metrics_afresh(self, state: State) -> State:
         return (*state[:3], self._repeated(self.metrics))
@@ -195,7 +212,7 @@ class _Initial:
     def of(self, drawn: List[List[int]]) -> Tuple[List[Any], List[Any]]:
         """(trainable, other variables), each with a first axis of the seeds, from the default seeds drawn for each."""
         numbers = jnp.asarray(np.array(drawn, np.uint32).reshape(len(drawn), len(self.positions)))
-        return jax.vmap(self._made)(numbers)  # type: ignore[no-any-return]
+        return jax.vmap(self._made)(numbers)
 
     def check(self, model: Any, draws: List[int], width: int) -> None:
         """Raise NotVectorisable unless another build has the variables that would be made for its seed, bit for bit.
@@ -214,7 +231,8 @@ class _Initial:
 
     def _made(self, drawn: Any) -> Tuple[List[Any], List[Any]]:
         with _drawing(self.positions, drawn):
-            return tuple([self._value(variable, drawn) for variable in group] for group in self.groups)  # type: ignore[return-value]
+            trainable, others = ([self._value(variable, drawn) for variable in group] for group in self.groups)
+            return trainable, others
 
     def _value(self, variable: Any, drawn: Any) -> Any:
         value = array(variable)
@@ -326,7 +344,9 @@ def _no_default_seeds(positions: Dict[int, int]) -> Iterator[None]:
 
     def draw(seed: Any) -> Any:
         if type(seed) is int and seed in positions:
-            raise NotVectorisable("a layer draws with a seed that it got when it was made, and not with a seed generator")
+            raise NotVectorisable(
+                "a layer draws with a seed that it got when it was made, and not with a seed generator"
+            )
         return original(seed)
 
     with _keras_fit.attributes(keras_random, draw_seed=draw):

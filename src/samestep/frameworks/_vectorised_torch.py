@@ -8,7 +8,7 @@ it trains cannot be widened: a plain run draws them from one generator, one afte
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
 import torch
@@ -53,7 +53,9 @@ class Trainings:
         if not _alike(_tensors(built), _tensors(make(seeds[0]))):
             raise NotVectorisable("build() of one seed does not give the same twice in one process")
         self.make, self.batch_size, self.epochs, self.rows = make, batch_size, epochs, _rows.count(train[0])
-        self.data, self.held = (tuple(_torch_steps.to_tensors(built, part) for part in parts) for parts in (train, held))
+        self.data, self.held = (
+            tuple(_torch_steps.to_tensors(built, part) for part in parts) for parts in (train, held)
+        )
         size = 4 * sum(t.numel() * t.element_size() for t in _tensors(built).values())
         most = max(1, CACHE // max(1, size))
         self.width = -(-len(seeds) // -(-len(seeds) // most))
@@ -149,7 +151,8 @@ class _Means:
     """Means over rows, for each lane; in float64, as a plain run adds."""
 
     def __init__(self) -> None:
-        self.rows, self.sums = 0, {}  # type: Tuple[int, Dict[str, Any]]
+        self.rows = 0
+        self.sums: Tensors = {}
 
     def add(self, rows: int, values: Tensors) -> None:
         self.rows += rows
@@ -167,7 +170,9 @@ def _check(program: Program) -> None:
     if program.batches is not None:
         raise NotVectorisable("it has an input pipeline of its own")
     if program.step is not None:
-        raise NotVectorisable("its step(x, y) is its own, and may do with one model what cannot be done with many at once")
+        raise NotVectorisable(
+            "its step(x, y) is its own, and may do with one model what cannot be done with many at once"
+        )
     if not isinstance(program.optimizers[0], ELEMENTWISE):
         raise NotVectorisable("its optimizer is {}".format(type(program.optimizers[0]).__name__))
     if any(_torch_schedulers.by_loss(scheduler) for scheduler in program.schedulers):

@@ -70,12 +70,6 @@ class Vectorised:
 
     def run(self, seeds: list[int], watch: Callable[[int, int], None]) -> list[dict[str, float]]:
         """{metric: value} of each seed, as many at once as there are lanes; watch(done, total) counts steps of all seeds."""
-        with explained(self.label, "training many seeds at once"):
-            return self._run(seeds, watch)
-
-    def _run(
-        self, seeds: list[int], watch: Callable[[int, int], None], rows: int | None = None, moved: Any = None
-    ) -> list[dict[str, float]]:
         width = self.trainings.width
         found, done, total = [], 0, self.steps * len(seeds)
 
@@ -84,29 +78,34 @@ class Vectorised:
             done += steps * len(group)
             watch(done, total)
 
-        for start in range(0, len(seeds), width):
-            group = seeds[start : start + width]
-            lanes = group + group[-1:] * (width - len(group))  # one compiled width for all groups
-
-            def moved_here(lane: int, array: Any) -> Any:
-                return moved(start + lane, array)
-
-            found += self.trainings.run(lanes, add, rows, moved and moved_here)[: len(group)]
+        with explained(self.label, "training many seeds at once"):
+            for start in range(0, len(seeds), width):
+                group = seeds[start : start + width]
+                found += self.trainings.run(self._lanes(group), add)[: len(group)]
         return found
 
     def checked(self, seed: int) -> list[dict[str, float]]:
         """{metric: value} of the seed, on few rows, and of its siblings; beside another seed, as it will be trained."""
-        rng = np.random.default_rng(seed)
+        rng, rows = np.random.default_rng(seed), few(self.rows, self.batch_size)
+        beside = [self.first] if self.trainings.width > 1 else []
+        at_once = self.trainings.width - len(beside)
+        found: list[dict[str, float]] = []
 
         def moved(lane: int, array: Any) -> Any:
-            if not 1 < lane < 2 + SIBLINGS:
+            if not 0 < len(found) + lane - len(beside) <= SIBLINGS:
                 return array
             away = np.where(rng.random(array.shape) < 0.5, -np.inf, np.inf).astype(array.dtype)
             return np.nextafter(array, away)
 
         with explained(self.label, "checking seed {}".format(seed)):
-            lanes = [self.first] + [seed] * (1 + SIBLINGS)
-            return self._run(lanes, lambda done, total: None, few(self.rows, self.batch_size), moved)[1:]
+            while len(found) <= SIBLINGS:
+                lanes = self._lanes(beside + [seed] * min(at_once, 1 + SIBLINGS))
+                found += self.trainings.run(lanes, lambda steps: None, rows, moved)[len(beside) :]
+        return found[: 1 + SIBLINGS]
+
+    def _lanes(self, seeds: list[int]) -> list[int]:
+        """These seeds, and the last one again where they are too few: what is compiled has one width."""
+        return seeds + seeds[-1:] * int(self.trainings.width - len(seeds))
 
 
 def _own_part(built: Any) -> Any:
@@ -134,12 +133,12 @@ def _run_without_drawing(source: dict[str, Any], seed: int) -> Any:
 
 
 def _seeded_generators(seed: int) -> Any:
-    numpy = np.random.RandomState(seed % 2**32).get_state()
+    numpy: Any = np.random.RandomState(seed % 2**32).get_state()
     return random.Random(seed).getstate(), [str(part) for part in (numpy[1].tobytes(), *numpy[2:])]
 
 
 def _generators() -> Any:
-    numpy = np.random.get_state()
+    numpy: Any = np.random.get_state()
     return random.getstate(), [str(part) for part in (numpy[1].tobytes(), *numpy[2:])]
 
 
