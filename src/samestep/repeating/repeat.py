@@ -81,7 +81,8 @@ def repeat(
     others = [versus] if isinstance(versus, str) or callable(versus) else list(versus)
     groups = sources.groups(program, others, frameworks=frameworks, arguments=arguments, python=python)
     alone = len(groups) == 1
-    _check_options(seeds, seed_from, batch_size, epochs, workers, engine, until_decided, most, alone)
+    _check_options(seeds, seed_from, batch_size, epochs, workers, until_decided, most, alone)
+    _check_engine(engine, address)
     settings = _settings(groups, data, batch_size, epochs)
     counts: Sequence[int | Look] = deciding.plan(seeds, most or 10 * seeds) if until_decided else [seeds]
     paired = False if paired is None and not all(group.seeded for group in groups) else paired
@@ -149,7 +150,6 @@ def _check_options(
     batch_size: int | None,
     epochs: int | None,
     workers: int | None,
-    engine: str,
     until_decided: bool,
     most: int | None,
     alone: bool,
@@ -160,14 +160,19 @@ def _check_options(
             raise UsageError(f"{name} should be at least 1, it is {value}.")
     if not 0 <= seed_from <= 2**32 - seeds:
         raise UsageError(f"seeds go from 0 to 2**32 - 1; --seed-from is {seed_from}.")
-    if engine not in ENGINES:
-        raise UsageError(f"no engine is called {engine!r}. There are {', '.join(ENGINES)}.")
     if until_decided and alone:
         raise UsageError("--until-decided: nothing is to be decided of one program. Compare it: --versus OTHER.py")
     if most is not None and not until_decided:
         raise UsageError("--most is how far seeds are added with --until-decided; without that --seeds says how many.")
     if most is not None and most < seeds:
         raise UsageError(f"--most is {most}, and --seeds, where it begins, is {seeds}.")
+
+
+def _check_engine(engine: str, address: str | None) -> None:
+    if engine not in ENGINES:
+        raise UsageError(f"no engine is called {engine!r}. There are {', '.join(ENGINES)}.")
+    if address is not None and engine not in ("auto", "ray"):
+        raise UsageError(f"--address is of a Ray cluster, to be used with --engine ray, not with {engine}.")
 
 
 @dataclass(frozen=True)

@@ -220,7 +220,7 @@ def _path(folder: Path, name: str, together: str) -> Path:
 def _slug(name: str) -> str:
     """A file's name for a group; with some of its digest where the name says too little."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-.")
-    if re.fullmatch(r"[\w.:/-]{1,80}", name):
+    if len(name) < 80 and re.fullmatch(r"\w[\w:-]*(?:[./]\w[\w:-]*)*", name):
         return plain
     return f"{plain[:60]}-{xxhash.xxh3_64_hexdigest(name.encode())[:8]}"
 
