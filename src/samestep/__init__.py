@@ -15,6 +15,7 @@ __all__ = [
     "MatchTable",
     "ProgramError",
     "Recording",
+    "RepeatResult",
     "Run",
     "SamestepError",
     "UsageError",
@@ -23,6 +24,7 @@ __all__ = [
     "match",
     "match_each",
     "record",
+    "repeat",
 ]
 
 _HOMES = {
@@ -33,6 +35,7 @@ _HOMES = {
     "MatchTable": "samestep.results",
     "ProgramError": "samestep.errors",
     "Recording": "samestep.runs.by_hand",
+    "RepeatResult": "samestep.results",
     "Run": "samestep.runs.reading",
     "SamestepError": "samestep.errors",
     "UsageError": "samestep.errors",
@@ -41,6 +44,7 @@ _HOMES = {
     "match": "samestep.matching.match",
     "match_each": "samestep.matching.match",
     "record": "samestep.runs.launching",
+    "repeat": "samestep.repeating.repeat",
 }
 
 

@@ -101,7 +101,7 @@ def _held_out(whole: Dataset) -> Split:
         Dataset(whole.name, _rows.take(whole.x, np.sort(chosen)), _rows.take(whole.y, np.sort(chosen)))
         for chosen in (order[count:], order[:count])
     )
-    return Split(train, held, f"{count:,} of its {whole.rows:,} rows, held out")
+    return Split(train, held, f"{count:,} of {whole.rows:,} rows, which were held out")
 
 
 def _digits() -> Arrays:

@@ -55,7 +55,7 @@ class Finding:
 
     difference, ci95, deviation (the standard deviation that effects are measured in) and p are of the trainings that ended
     well. p_all is of all of them, those without a finite value counting as the worst, and sign_all the side that it speaks
-    for; None where every one ended well.
+    for; None where every one ended well. comparisons: for how many the p-values are corrected.
     """
 
     two: Two
@@ -67,6 +67,7 @@ class Finding:
     p_equivalent: float | None
     p_all: float | None
     sign_all: float
+    comparisons: int = 1
 
     @property
     def effect(self) -> float | None:
@@ -210,11 +211,13 @@ def _beyond(test: Permutations, margin: float) -> float:
 
 def _corrected(findings: Sequence[Finding]) -> list[Finding]:
     """Holm's correction of each kind of p-value."""
-    columns: dict[str, dict[int, Any]] = {}
+    if len(findings) < 2:
+        return list(findings)
+    columns: list[dict[str, Any]] = [{"comparisons": len(findings)} for _ in findings]
     for kind in ("p", "p_all", "p_equivalent"):
-        there = [(at, getattr(found, kind)) for at, found in enumerate(findings) if getattr(found, kind) is not None]
-        corrected = multipletests([p for _, p in there], method="holm")[1] if there else []
-        columns[kind] = {at: float(p) for (at, _), p in zip(there, corrected, strict=True)}
-    return [
-        replace(f, **{kind: col[at] for kind, col in columns.items() if at in col}) for at, f in enumerate(findings)
-    ]
+        there = [at for at, found in enumerate(findings) if getattr(found, kind) is not None]
+        if there:
+            holm = multipletests([getattr(findings[at], kind) for at in there], method="holm")[1]
+            for at, p_value in zip(there, holm, strict=True):
+                columns[at][kind] = float(p_value)
+    return [replace(found, **changes) for found, changes in zip(findings, columns, strict=True)]

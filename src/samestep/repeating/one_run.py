@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import tempfile
 import threading
 import time
 import uuid
@@ -15,6 +16,7 @@ from typing import BinaryIO, Protocol, cast
 
 from samestep.data import Split
 from samestep.errors import FrameworkMissing, SamestepError, UsageError, WorkerError
+from samestep.recording import METRICS_VARIABLE
 from samestep.repeating.printed import Printed
 from samestep.repeating.sources import SEED_FIELD, SEED_VARIABLE, Repeated
 from samestep.worker.ending import MARK, end_family
@@ -49,9 +51,10 @@ class Task:
 
     def variables(self) -> dict[str, str]:
         """What its process finds set beside the environment that it inherits."""
-        own = dict(self.group.source.environment) if self.group.source else {}
-        seeds = {"PYTHONHASHSEED": str(self.seed % 2**32), SEED_VARIABLE: str(self.seed)}
-        return {**self.environment, **ONE_THREAD, **seeds, **own}
+        own = {"PYTHONHASHSEED": str(self.seed), SEED_VARIABLE: str(self.seed)}
+        if self.group.source is not None:
+            own = {"PYTHONHASHSEED": "0", **dict(self.group.source.environment)}
+        return {**self.environment, **ONE_THREAD, **own}
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ class _Script:
 
     def __init__(self, task: Task) -> None:
         self.task, self._mark, self._closing = task, uuid.uuid4().hex, threading.Lock()
+        self._written = tempfile.NamedTemporaryFile(prefix="samestep-metrics-")  # noqa: SIM115 - closed in close
         self._process = self._start()
         self._streams = [_Heard(cast(BinaryIO, s), task.metric) for s in (self._process.stderr, self._process.stdout)]
 
@@ -137,7 +141,8 @@ class _Script:
         if status:
             how = f"was killed by {signal_name(-status)}" if status < 0 else f"ended with exit status {status}"
             raise WorkerError(f"{name}: {how}.{self._words()}")
-        found = {name: number for stream in self._streams for name, number in stream.printed.numbers.items()}
+        printed = [stream.printed for stream in self._streams] + [self._metrics_file()]
+        found = {name: number for one in printed for name, number in one.numbers.items()}
         if not found:
             expected = "It should print one at its end, such as val_accuracy: 0.91."
             raise WorkerError(f"{name}: printed no metric. {expected}{self._words()}")
@@ -151,27 +156,38 @@ class _Script:
             for stream in self._streams:
                 stream.close()
             self._lifeline.close()
+            self._written.close()
 
     def _start(self) -> subprocess.Popen[bytes]:
         theirs, ours = os.pipe()
         self._lifeline = os.fdopen(ours, "wb")
         group, seed = self.task.group, str(self.task.seed)
         arguments = [argument.replace(SEED_FIELD, seed) for argument in group.arguments]
+        own = {"PYTHONUNBUFFERED": "1", METRICS_VARIABLE: self._written.name, MARK: self._mark}
         try:
             return subprocess.Popen(
                 [group.interpreter, str(GUARDED), str(theirs), group.script, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**os.environ, **self.task.variables(), "PYTHONUNBUFFERED": "1", MARK: self._mark},
+                env={**os.environ, **self.task.variables(), **own},
                 pass_fds=[theirs],
                 start_new_session=True,
             )
         except OSError as error:
             self._lifeline.close()
+            self._written.close()
             raise UsageError(f"cannot start the interpreter {group.interpreter}: {error.strerror}.") from error
         finally:
             os.close(theirs)
+
+    def _metrics_file(self) -> Printed:
+        """What it wrote to the file that it was given for its metrics."""
+        found = Printed(self.task.metric)
+        with contextlib.suppress(OSError):
+            found.hear(Path(self._written.name).read_text(encoding="utf-8", errors="replace"))
+        found.end()
+        return found
 
     def _ended_in_time(self) -> bool:
         while True:

@@ -20,7 +20,7 @@ CERTAIN = 8.0
 def fewest(paired: bool, level: float) -> int:
     """Seeds a group below which no permutation test reaches level: 2 of C(2n, n) ways to deal out, or 2 of 2ⁿ signs."""
     ways = (2**count if paired else math.comb(2 * count, count) for count in itertools.count(1))
-    return next(count for count, number in enumerate(ways, 1) if 2 <= number * level)
+    return next(count for count, number in enumerate(ways, 1) if number * level >= 2)
 
 
 def chance(effect: float, seeds: int, paired: bool, level: float) -> float:

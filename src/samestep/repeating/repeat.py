@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 
 from samestep.data import Split, load_split
-from samestep.errors import ProgramError, UsageError
+from samestep.errors import ProgramError, UsageError, WorkerError
 from samestep.frameworks import _rows
 from samestep.matching.sources import defaults
-from samestep.repeating import cluster, deciding, processes, sources, statistics
+from samestep.repeating import cluster, deciding, processes, sources, statistics, vectorised
+from samestep.repeating.deciding import Look
 from samestep.repeating.one_run import Outcome, Task
 from samestep.repeating.sources import Repeated
-from samestep.repeating.store import Store
+from samestep.repeating.store import Store, holds_values
+from samestep.repeating.vectorised import Told
 from samestep.results import Group, RepeatResult
 
 Progress = Callable[[str, float], None]
@@ -76,30 +78,70 @@ def repeat(
     retry_failed. python: the interpreter that runs it all. timeout: seconds of silence after which a run counts as hung.
     Raises SamestepError for bad input, and where the first runs all fail.
     """
-    _check_options(seeds, seed_from, batch_size, epochs, workers, engine, until_decided, most)
     others = [versus] if isinstance(versus, str) or callable(versus) else list(versus)
     groups = sources.groups(program, others, frameworks=frameworks, arguments=arguments, python=python)
+    alone = len(groups) == 1
+    _check_options(seeds, seed_from, batch_size, epochs, workers, until_decided, most, alone)
+    _check_engine(engine, address)
     settings = _settings(groups, data, batch_size, epochs)
-    name = "ray" if engine == "auto" and address else "processes" if engine == "auto" else engine
-    run: Engine = partial(processes.outcomes, workers=workers)
+    counts: Sequence[int | Look] = deciding.plan(seeds, most or 10 * seeds) if until_decided else [seeds]
+    paired = False if paired is None and not all(group.seeded for group in groups) else paired
+    judge = partial(statistics.judge, higher_is_better=higher_is_better, margin=margin, power=power, paired=paired)
+
+    def answer(name: str) -> RepeatResult:
+        with ExitStack() as stack:
+            stores = [stack.enter_context(_store(Path(folder), group, settings, name)) for group in groups]
+            work = _Work(groups, stores, settings, metric, timeout, retry_failed, progress)
+            return _judged(work, _engine(name, work, workers, address), counts, seed_from, partial(judge, engine=name))
+
+    if engine != "auto" or address:
+        return answer("ray" if engine == "auto" else engine)
+    why = ""
+    if _may_be_trained_together(groups, Path(folder)):
+        try:
+            return answer("vectorised")
+        except (ProgramError, WorkerError) as error:  # if it is the program's own, the other engine will meet it too
+            why = f"Trained one by one: {str(error).splitlines()[0]}"
+    result = answer("processes")
+    return replace(result, note=" ".join(filter(None, [result.note, why])))
+
+
+def _judged(
+    work: _Work, run: Engine, counts: Sequence[int | Look], seed_from: int, judge: Callable[..., RepeatResult]
+) -> RepeatResult:
+    """Fill up to each of these numbers of seeds, until the last or until it is decided, and say what the values say."""
+    for count in counts:
+        look = None if isinstance(count, int) else count
+        seeds = range(seed_from, seed_from + (count if isinstance(count, int) else count.seeds))
+        work.fill(seeds, run)
+        values, failed, metric = work.values(seeds)
+        result = judge(metric, values, failed=failed, look=look)
+        if look is not None and deciding.decided(result):
+            break
+    return _told(result, work)
+
+
+def _store(folder: Path, group: Repeated, settings: _Settings, engine: str) -> Store:
+    """Values of plain runs have one file whichever engine runs them; those that are computed together another."""
+    kind = engine if engine == "vectorised" else ""
+    return Store(folder, group.name, settings.depends_on(group), kind)
+
+
+def _engine(name: str, work: _Work, workers: int | None, address: str | None) -> Engine:
+    if name == "vectorised":
+        return partial(vectorised.outcomes, told=work.tell, watch=work.watch)
     if name == "ray":
-        run = partial(cluster.outcomes, workers=workers, address=address)
-    looks = deciding.plan(seeds, most or 10 * seeds) if until_decided else (None,)
-    judge = partial(statistics.judge, higher_is_better=higher_is_better, margin=margin, power=power, engine=name)
-    seeded = all(group.seeded for group in groups)
-    with ExitStack() as stack:
-        stores = [stack.enter_context(Store(Path(folder), g.name, settings.depends_on(g))) for g in groups]
-        work = _Work(groups, stores, settings, metric, timeout, retry_failed, run, progress)
-        for look in looks:
-            upto = look.seeds if look else seeds
-            wanted = range(seed_from, seed_from + upto)
-            work.fill(wanted)
-            values, failed, chosen = work.values(wanted)
-            paired = paired if paired is not None or seeded else False
-            result = judge(chosen, values, failed=failed, paired=paired, look=look)
-            if until_decided and deciding.decided(result):
-                break
-    return _told(result, groups, settings)
+        return partial(cluster.outcomes, workers=workers, address=address)
+    return partial(processes.outcomes, workers=workers)
+
+
+def _may_be_trained_together(groups: Sequence[Repeated], folder: Path) -> bool:
+    """Whether it is worth trying for all groups, which are run in one way.
+
+    Values of plain runs that are there are gone on with; and a function that may be a whole training is not run to find out.
+    """
+    programs = all(group.source and group.source.function.startswith("build") for group in groups)
+    return programs and not any(holds_values(folder, group.name) for group in groups)
 
 
 def _check_options(
@@ -108,9 +150,9 @@ def _check_options(
     batch_size: int | None,
     epochs: int | None,
     workers: int | None,
-    engine: str,
     until_decided: bool,
     most: int | None,
+    alone: bool,
 ) -> None:
     at_least_one = {"seeds": seeds, "the batch size": batch_size, "epochs": epochs, "workers": workers}
     for name, value in at_least_one.items():
@@ -118,12 +160,19 @@ def _check_options(
             raise UsageError(f"{name} should be at least 1, it is {value}.")
     if not 0 <= seed_from <= 2**32 - seeds:
         raise UsageError(f"seeds go from 0 to 2**32 - 1; --seed-from is {seed_from}.")
-    if engine not in ENGINES:
-        raise UsageError(f"no engine is called {engine!r}. There are {', '.join(ENGINES)}.")
+    if until_decided and alone:
+        raise UsageError("--until-decided: nothing is to be decided of one program. Compare it: --versus OTHER.py")
     if most is not None and not until_decided:
         raise UsageError("--most is how far seeds are added with --until-decided; without that --seeds says how many.")
     if most is not None and most < seeds:
         raise UsageError(f"--most is {most}, and --seeds, where it begins, is {seeds}.")
+
+
+def _check_engine(engine: str, address: str | None) -> None:
+    if engine not in ENGINES:
+        raise UsageError(f"no engine is called {engine!r}. There are {', '.join(ENGINES)}.")
+    if address is not None and engine not in ("auto", "ray"):
+        raise UsageError(f"--address is of a Ray cluster, to be used with --engine ray, not with {engine}.")
 
 
 @dataclass(frozen=True)
@@ -171,7 +220,7 @@ def _digest(split: Split) -> str:
 
 @dataclass(frozen=True)
 class _Work:
-    """Filling the stores with what the engine gives."""
+    """Filling the stores with what an engine gives."""
 
     groups: Sequence[Repeated]
     stores: Sequence[Store]
@@ -179,22 +228,25 @@ class _Work:
     metric: str | None
     timeout: float | None
     retry_failed: bool
-    run: Engine
     progress: Progress
 
-    def fill(self, seeds: Sequence[int]) -> None:
+    def fill(self, seeds: Sequence[int], run: Engine) -> None:
         """Run what is missing, and keep each value as soon as it exists."""
         for store in self.stores:
             self._metric([store])  # a wrong name is told before the work
-        tasks, errors = self._missing(seeds), list[Outcome]()
-        stores = {store.name: store for store in self.stores}
-        if not tasks:
-            return
+        retry_failed = self.retry_failed
+        while tasks := self._missing(seeds, retry_failed):
+            self._run(tasks, seeds, run, retry_failed)
+            retry_failed = False
+
+    def _run(self, tasks: Sequence[Task], seeds: Sequence[int], run: Engine, retry_failed: bool) -> None:
+        stores, errors = {store.name: store for store in self.stores}, list[Outcome]()
         self.progress(self._shown(seeds), self._share(seeds))
-        with closing(self.run(tasks, self.settings.split)) as finished:  # type: ignore[type-var]
+        with closing(run(tasks, self.settings.split)) as finished:  # type: ignore[type-var]
             for task, outcome in finished:
                 store = stores[task.group.name]
-                store.add(outcome)
+                if store.lacks(outcome.seed, retry_failed):
+                    store.add(outcome)
                 self._metric([store])
                 errors += [outcome] if outcome.error else []
                 _check_that_some_go_well(store, errors)
@@ -212,14 +264,22 @@ class _Work:
             failed[store.name] = {s: o.error or lacking for s, o in outcomes.items() if metric not in o.metrics}
         return values, failed, metric
 
-    def _missing(self, seeds: Sequence[int]) -> list[Task]:
+    def tell(self, told: Told) -> None:
+        """Note what the vectorised engine did."""
+        checked = "" if told.checked is None else f", seed {told.checked} checked against a plain run"
+        note = f"{told.width} seeds were trained at once{checked}; {told.note.removeprefix(told.group + ': ')}"
+        next(store for store in self.stores if store.name == told.group).add_note(note.removesuffix("; "))
+
+    def watch(self, done: int, total: int) -> None:
+        """Show how far seeds that are trained together are."""
+        self.progress("training seeds together", done / total)
+
+    def _missing(self, seeds: Sequence[int], retry_failed: bool) -> list[Task]:
         """Seeds first, so that all groups are about equally far."""
-        return [
-            self._task(group, seed)
-            for seed in seeds
-            for group, store in zip(self.groups, self.stores, strict=True)
-            if seed not in store.outcomes or (self.retry_failed and store.outcomes[seed].error)
-        ]
+        missing = [store.missing(seeds, retry_failed) for store in self.stores]
+        ordered = sorted({seed for one in missing for seed in one})
+        pairs = [(group, one) for group, one in zip(self.groups, missing, strict=True)]
+        return [self._task(group, seed) for seed in ordered for group, one in pairs if seed in one]
 
     def _task(self, group: Repeated, seed: int) -> Task:
         silence = self.timeout or (PROGRAM_SILENCE if group.source else SCRIPT_SILENCE)
@@ -278,17 +338,23 @@ def _so_far(store: Store, seeds: Sequence[int], metric: str) -> str:
     return f"{told} {values.mean():.4g} ± {half:.2g}"
 
 
-def _told(result: RepeatResult, groups: Sequence[Repeated], settings: _Settings) -> RepeatResult:
+def _told(result: RepeatResult, work: _Work) -> RepeatResult:
     """The result with what a person should know of how its values came about."""
-    notes = {g.name: f"its seed was not used: {_HOW_TO_SEED}" for g in groups if not g.seeded}
-    told = tuple(_with_note(group, notes) for group in result.groups)
-    held = settings.split is not None and result.metric.startswith("val_")
-    where = f"{result.metric} is of {settings.split.held_out} of {settings.split.train.name}." if held else ""  # type: ignore[union-attr]
-    return replace(result, groups=told, note=" ".join(filter(None, [result.note, where])))
+    told = tuple(_with_note(*each) for each in zip(result.groups, work.groups, work.stores, strict=True))
+    split, note = work.settings.split, result.note
+    if split is not None and result.metric.startswith("val_"):
+        note = f"{note} {result.metric} is measured on {split.held_out} ({split.train.name}).".lstrip()
+    return replace(result, groups=told, note=note)
 
 
-def _with_note(group: Group, notes: Mapping[str, str]) -> Group:
-    return replace(group, note="; ".join(filter(None, [group.note, notes.get(group.name, "")])))
+def _with_note(group: Group, repeated: Repeated, store: Store) -> Group:
+    first = group.failed[0] if group.failed else None
+    error = f"seed {first.seed} failed: {first.error.splitlines()[0].removeprefix(group.name + ': ')}" if first else ""
+    seed = "" if repeated.seeded else _NO_SEED
+    return replace(group, note="; ".join(filter(None, [group.note, error.rstrip("."), store.note, seed])))
 
 
-_HOW_TO_SEED = f"it names neither {sources.SEED_VARIABLE} nor {sources.SEED_FIELD}, so its runs differ by chance alone"
+_NO_SEED = (
+    f"its seed was not used: it names neither {sources.SEED_VARIABLE} nor {sources.SEED_FIELD}, so that its runs differ by "
+    "whatever it leaves to chance"
+)

@@ -10,8 +10,9 @@ groups vary unequally too (Janssen 1997; Chung and Romano 2013).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations, product
 from typing import Any
 
@@ -19,11 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Ways = NDArray[np.int8]
 
 RESAMPLES = 10_000
 """Ways to deal out: all where there are no more, so many at random otherwise, the one seen among them."""
 ROWS = 1_000
-"""Ways held in memory at once."""
+"""Ways summed at once; a divisor of RESAMPLES."""
+FAR = 1_000
+"""Standard errors from which on a hypothesis is not refuted at all."""
 ROUNDING = 1e-14
 """Relative size of what is left of the difference of two equal means."""
 TIE = 1e-9
@@ -63,9 +67,9 @@ class Permutations:
         while self.p_value(refuted) > level:
             kept, step = refuted, 4 * step
             refuted += side * step
-            if step > 1e6 * (self.error or 1.0):
+            if step > FAR * (self.error or 1.0):
                 return side * math.inf
-        for _ in range(50):
+        for _ in range(20):
             middle = (kept + refuted) / 2
             kept, refuted = (middle, refuted) if self.p_value(middle) > level else (kept, middle)
         return kept
@@ -79,7 +83,7 @@ def unpaired(left: Floats, right: Floats, seed: int) -> Permutations:
     residuals = _apart(np.concatenate([left - left.mean(), right - right.mean()]), size)
     from_right = np.repeat([0.0, 1.0], [n, m])
     terms = np.stack([residuals, residuals**2, from_right, residuals * from_right])
-    sums = np.concatenate([rows @ terms.T for rows in _dealt(n, m, seed)]).T
+    sums = _sums(_dealt(n, m, seed), terms)
 
     def statistics(hypothesis: float) -> Floats:
         return _welch(sums, terms.sum(axis=1), n, m, estimate - hypothesis)
@@ -105,7 +109,7 @@ def paired_by_seed(left: Floats, right: Floats, seed: int) -> Permutations:
     estimate = float(_apart(differences.mean(), size))
     residuals = _apart(differences - estimate, size)
     terms = np.stack([residuals, np.ones(n)])
-    sums = np.concatenate([rows @ terms.T for rows in _signs(n, seed)]).T
+    sums = _sums(_signs(n, seed), terms)
 
     def statistics(hypothesis: float) -> Floats:
         shift = estimate - hypothesis
@@ -136,32 +140,33 @@ def _share(statistics: Floats) -> float:
     return float(np.mean(statistics >= (first if math.isinf(first) else first - TIE * abs(first))))
 
 
-def _dealt(n: int, m: int, seed: int) -> Iterator[Floats]:
-    """Rows of n + m: 1 where the value goes to right."""
+def _sums(ways: Ways, terms: Floats) -> Floats:
+    """A row a term: in each way, the sum of what is marked."""
+    parts = (ways[start : start + ROWS].astype(float) for start in range(0, len(ways), ROWS))
+    return np.concatenate([part @ terms.T for part in parts]).T
+
+
+@lru_cache(maxsize=2)
+def _dealt(n: int, m: int, seed: int) -> Ways:
+    """Rows of n + m, the one seen first: 1 where the value goes to right."""
+    places = np.arange(n + m)
     if math.comb(n + m, m) <= RESAMPLES:
-        seen = tuple(range(n, n + m))
-        ways = sorted(combinations(range(n + m), m), key=lambda way: way != seen)
-        yield _marked(np.array(ways), n + m)
-        return
-    generator = np.random.default_rng(seed)
-    yield np.repeat([0.0, 1.0], [n, m])[np.newaxis]
-    for start in range(1, RESAMPLES, ROWS):
-        random = generator.random((min(ROWS, RESAMPLES - start), n + m))
-        yield _marked(np.argpartition(random, m - 1, axis=1)[:, :m], n + m)
+        ways = np.array(sorted(combinations(places, m), key=lambda way: way != tuple(places[n:])))
+    else:
+        generator = np.random.default_rng(seed)
+        parts = [np.argpartition(generator.random((ROWS, n + m)), m - 1)[:, :m] for _ in range(RESAMPLES // ROWS)]
+        ways = np.concatenate(parts)
+        ways[0] = places[n:]
+    marked = np.zeros((len(ways), n + m), np.int8)
+    np.put_along_axis(marked, ways, 1, axis=1)
+    return marked
 
 
-def _marked(places: NDArray[Any], width: int) -> Floats:
-    rows = np.zeros((len(places), width))
-    np.put_along_axis(rows, places, 1.0, axis=1)
-    return rows
-
-
-def _signs(n: int, seed: int) -> Iterator[Floats]:
-    """Rows of n signs, the first one all +1."""
+@lru_cache(maxsize=2)
+def _signs(n: int, seed: int) -> Ways:
+    """Rows of n signs, all of the first one +1."""
     if 2**n <= RESAMPLES:
-        yield np.array(list(product([1.0, -1.0], repeat=n)))
-        return
-    generator = np.random.default_rng(seed)
-    yield np.ones((1, n))
-    for start in range(1, RESAMPLES, ROWS):
-        yield generator.choice([1.0, -1.0], (min(ROWS, RESAMPLES - start), n))
+        return np.array(list(product([1, -1], repeat=n)), np.int8)
+    signs = np.random.default_rng(seed).choice(np.array([1, -1], np.int8), (RESAMPLES, n))
+    signs[0] = 1
+    return signs

@@ -66,7 +66,10 @@ def groups(
     python: str | None = None,
 ) -> list[Repeated]:
     """The program and those that it is compared with; raises UsageError for what is none, and for one that is named twice."""
-    named = [entry for item in (program, *versus) for entry in _in_frameworks(item, frameworks)]
+    items = (program, *versus)
+    if frameworks is not None and not any(isinstance(item, str) and item in EXPERIMENTS for item in items):
+        raise UsageError("--in picks the frameworks of a built-in experiment, and none is named without its framework.")
+    named = [entry for item in items for entry in _in_frameworks(item, frameworks)]
     found = [replace(_repeated(item, tuple(arguments)), python=python) for item in named]
     names = [group.name for group in found]
     for name in names:

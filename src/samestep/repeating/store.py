@@ -12,7 +12,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,17 @@ FORMAT = "samestep/repeat-values/1"
 class Store:
     """The values of one group; to be used in a `with` block, which holds the file's lock."""
 
-    def __init__(self, folder: Path, name: str, depends_on: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, name: str, depends_on: Mapping[str, str], together: str = "") -> None:
         """Open the file of this group, or begin it.
 
-        depends_on: what values depend on, {what: digest or value}. Raises UsageError where the file cannot be used, another
-        process writes it, or its values depend on something else.
+        depends_on: what values depend on, {what: digest or value}. together: the engine, where it computes the values of many
+        seeds together, so that in their last bits they may depend on which these are. Raises UsageError where the file cannot
+        be used, another process writes it, or its values depend on something else.
         """
-        self.name, self.path = name, folder / f"{_slug(name)}.jsonl"
+        self.name, self.path = name, _path(folder, name, together)
         self.outcomes: dict[int, Outcome] = {}
+        self.note = ""
+        self._together, self._begun = bool(together), list[list[int]]()
         self._depends_on = dict(depends_on)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -61,6 +64,26 @@ class Store:
         """Let others have the file."""
         os.close(self._file)
 
+    def lacks(self, seed: int, retry_failed: bool = False) -> bool:
+        """Whether a seed is still to be run; one that has failed is only to be run again."""
+        return seed not in self.outcomes or (retry_failed and bool(self.outcomes[seed].error))
+
+    def missing(self, seeds: Sequence[int], retry_failed: bool = False) -> list[int]:
+        """The seeds that are to be run now for these to have values.
+
+        Those that are computed together are run again as they were begun, if a killed process has left some of them, and what
+        else is missing after them.
+        """
+        found = [seed for seed in seeds if self.lacks(seed, retry_failed)]
+        if not self._together:
+            return found
+        again = {seed for begun in self._begun if any(seed in found for seed in begun) for seed in begun}
+        new = [seed for seed in found if seed not in again]
+        if new:
+            self._begun.append(new)
+            self._append({"begun": new})
+        return sorted(again) or new
+
     def add(self, outcome: Outcome) -> None:
         """Keep what came of a run; on the disk when this returns.
 
@@ -69,6 +92,12 @@ class Store:
         self._check_versions(outcome)
         self._append({**asdict(outcome), "metrics": {n: _written(v) for n, v in outcome.metrics.items()}})
         self.outcomes[outcome.seed] = outcome
+
+    def add_note(self, note: str) -> None:
+        """Keep what a person should know of all these values."""
+        if note != self.note:
+            self._append({"note": note})
+            self.note = note
 
     def _lock(self) -> None:
         try:
@@ -87,12 +116,14 @@ class Store:
         entries, end = _entries(self._read())
         header = entries.pop(0) if entries and "format" in entries[0] else None
         self.outcomes = {entry["seed"]: _outcome(entry) for entry in entries if "seed" in entry}
+        self._begun = [entry["begun"] for entry in entries if "begun" in entry]
+        self.note = next((entry["note"] for entry in reversed(entries) if "note" in entry), "")
         if any(not outcome.error for outcome in self.outcomes.values()):
             self._check(header or {})
         if header and header["format"] == FORMAT and header["depends on"] == self._depends_on:
             os.ftruncate(self._file, end)  # what a killed process left of a line
             return
-        self.outcomes = {}
+        self.outcomes, self._begun, self.note = {}, [], ""
         os.ftruncate(self._file, 0)
         self._append({"format": FORMAT, "name": self.name, "depends on": self._depends_on})
         _sync_folder(self.path.parent)
@@ -173,10 +204,23 @@ def _change(what: str, then: str | None, now: str | None) -> str:
     return f"{what}: {then} then, {now} now"
 
 
+def holds_values(folder: Path, name: str) -> bool:
+    """Whether there are values of plain runs of this group."""
+    try:
+        entries, _ = _entries(_path(folder, name, "").read_bytes())
+    except OSError:
+        return False
+    return any("seed" in entry and not entry["error"] for entry in entries)
+
+
+def _path(folder: Path, name: str, together: str) -> Path:
+    return folder / f"{_slug(name)}{'.' if together else ''}{together}.jsonl"
+
+
 def _slug(name: str) -> str:
     """A file's name for a group; with some of its digest where the name says too little."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-.")
-    if re.fullmatch(r"[\w.:/-]{1,80}", name):
+    if len(name) < 80 and re.fullmatch(r"\w[\w:-]*(?:[./]\w[\w:-]*)*", name):
         return plain
     return f"{plain[:60]}-{xxhash.xxh3_64_hexdigest(name.encode())[:8]}"
 

@@ -27,7 +27,7 @@ def group(sample: Sample) -> str:
     if len(finite) == 1:
         said.append("one value says nothing of the spread")
     if len(finite) > 1 and len(set(finite.values())) == 1:
-        said.append("every seed gives the same value: does the seed reach the training?")
+        said.append("every seed gives the same value, so the seed may not reach the training")
     return "; ".join(said)
 
 
@@ -51,6 +51,8 @@ def comparison(
 ) -> str:
     """The answer, what became of trainings without a value, how pairs were made, and what more seeds would do."""
     said = [_answer(left.name, right.name, question, found, verdict), _lost(left, right, question, found)]
+    if found.comparisons > 1:
+        said.append(f"Corrected for {found.comparisons} comparisons, p = {found.p:.2g}.")
     if found.two.paired:
         said.append(
             "Runs of the same seed were compared" + ("." if question.paired else ", as their values go together.")
@@ -68,9 +70,13 @@ def _answer(left: str, right: str, question: Question, found: Finding, verdict: 
         return f"{left} and {right} are equivalent: {apart}.{there}"
     if verdict == "not enough evidence":
         return f"Not enough evidence: {seen}."
-    beats = f"in {round(100 * found.improvement)} of 100 pairs of runs {right} beats {left}"
     ahead = question.sign * found.difference * (1 if verdict == "better" else -1) > 0
-    return f"{seen}: {beats}." if ahead and found.p <= 0.05 else f"{right} is {verdict}: {beats}."
+    said = seen if ahead and found.p <= 0.05 else f"{right} is {verdict}"
+    winner, loser, share = (
+        (right, left, found.improvement) if verdict == "better" else (left, right, 1 - found.improvement)
+    )
+    but = ": in" if share >= 0.5 else ", although in only"
+    return f"{said}{but} {round(100 * share)} of 100 pairs of runs {winner} beats {loser}."
 
 
 def _seen(right: str, sign: int, found: Finding) -> str:
@@ -103,7 +109,7 @@ def number(value: float, ends: tuple[float, float]) -> str:
 def _lost(left: Sample, right: Sample, question: Question, found: Finding) -> str:
     if found.p_all is None:
         return ""
-    counts = " and ".join(f"{side.lost} of {len(side.seeds)} of {side.name}" for side in (left, right))
+    counts = ", ".join(f"{side.name} {side.lost} of {len(side.seeds)}" for side in (left, right))
     table = [[side.lost, len(side.seeds) - side.lost] for side in (left, right)]
     luck = f"as unequal by luck in {_percent(float(fisher_exact(table).pvalue))} of cases"
     said = f"Without a finite value: {counts} ({luck}). "
