@@ -72,7 +72,9 @@ def main(names: list[str], rounds: int, checked: bool, sequential: bool) -> None
         print(f"{name:18} {plain:11.1f} {many:13.1f} {wall:6.2f} {cpu:6.2f} {case.target:7.1f}", flush=True)
         if sequential:
             one_by_one = sum(_ordinary(case, seed)[0] for seed in range(case.seeds))
-            print(f"{'':18} {case.seeds} ordinary runs one after another: {one_by_one:.1f} s, {one_by_one / many:.1f} times")
+            print(
+                f"{'':18} {case.seeds} ordinary runs one after another: {one_by_one:.1f} s, {one_by_one / many:.1f} times"
+            )
 
 
 def _ordinary(case: Case, seed: int) -> tuple[float, float]:
