@@ -142,7 +142,10 @@ def _equations(jaxpr: Any) -> Iterator[Any]:
 
 
 def free_memory() -> int:
-    """Bytes of memory that could be had now; on Linux what the kernel calls available."""
+    """Bytes of memory that could be had now: a device's own, or on Linux what the kernel calls available."""
+    device = jax.local_devices()[0].memory_stats() or {}
+    if "bytes_limit" in device:
+        return int(device["bytes_limit"] - device.get("bytes_in_use", 0))
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             found = dict(line.split(":", 1) for line in file)
@@ -183,7 +186,8 @@ def width(seeds: int, state: Tree, step: Traced, rows: int) -> int:
     that is free; one where steps are better run alone.
     """
     per_lane = 4 * nbytes(state) + step.nbytes + 8 * rows
-    most = 1 if step.alone else max(1, min(CACHE // nbytes(state), free_memory() // 2 // per_lane))
+    cached = CACHE // nbytes(state) if jax.default_backend() == "cpu" else seeds
+    most = 1 if step.alone else max(1, min(cached, free_memory() // 2 // per_lane))
     return -(-seeds // -(-seeds // most))
 
 

@@ -103,9 +103,7 @@ class Vectorised:
         with explained(self.label, "checking seed {}".format(seed)):
             while len(found) <= SIBLINGS:
                 lanes = self._lanes(beside + [seed] * min(at_once, 1 + SIBLINGS))
-                found += self.trainings.run(lanes, lambda steps: watch(len(found), SIBLINGS), rows, moved)[
-                    len(beside) :
-                ]
+                found.extend(self.trainings.run(lanes, say, rows, moved)[len(beside) :])
         return found[: 1 + SIBLINGS]
 
     def _lanes(self, seeds: list[int]) -> list[int]:
