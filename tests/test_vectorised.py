@@ -115,7 +115,7 @@ from torch import nn
 from samestep.frameworks.torch import Program
 
 def program(optimizer, scheduler=None):
-    model = nn.Sequential(nn.Linear(6, 9), nn.BatchNorm1d(9), nn.ReLU(), nn.Linear(9, 3))
+    model = nn.Sequential(nn.Linear(6, 9), nn.BatchNorm1d(9), nn.ReLU(), nn.Dropout(0.3), nn.Linear(9, 3))
     model[0].bias.requires_grad_(False)
     optimizer = optimizer(model.parameters())
     scheduler = scheduler and scheduler(optimizer)
@@ -314,11 +314,15 @@ REFUSED = [
         def build():
             return Program(6)
         """),
-    ("draws random numbers while it trains (dropout)", """
+    ("it draws random numbers by aten.randn_like.default while it trains", """
+        import torch
         from torch import nn, optim
         from samestep.frameworks.torch import Program
+        class Noise(nn.Module):
+            def forward(self, x):
+                return x + 0.1 * torch.randn_like(x)
         def build():
-            model = nn.Sequential(nn.Linear(6, 3), nn.Dropout(0.5))
+            model = nn.Sequential(nn.Linear(6, 3), Noise())
             return Program(model, loss=nn.CrossEntropyLoss(), optimizer=optim.SGD(model.parameters(), 0.1))
         """),
     ("torch.vmap cannot make its step", """

@@ -58,7 +58,6 @@ class Trainings:
         train: Any,
         held: Any,
         batch_size: int,
-        epochs: int,
         names_seed: bool,
     ) -> None:
         if built.batches is not None:
@@ -66,7 +65,7 @@ class Trainings:
         _check_precision(built.params)
         first = _held(built)
         self.program, self.make, self.seeds = load(built, _rows.take(train[0], slice(2))), make, seeds
-        self.batch_size, self.epochs, self.rows = batch_size, epochs, _rows.count(train[0])
+        self.batch_size, self.rows = batch_size, _rows.count(train[0])
         self.data, self.held = (tuple(_rows.each(jnp.asarray, part) for part in parts) for parts in (train, held))
         self.steps = built.steps
         example = jax.tree_util.tree_map(lambda a: a[: min(batch_size, self.rows)], self.data)
@@ -81,7 +80,12 @@ class Trainings:
         self.evaluation = _jax_lanes.Loop(self._test, self.held, *options)
 
     def run(
-        self, seeds: List[int], watch: Callable[[int], None], rows: Optional[int] = None, moved: Any = None
+        self,
+        seeds: List[int],
+        epochs: int,
+        watch: Callable[[int], None],
+        rows: Optional[int] = None,
+        moved: Any = None,
     ) -> List[Dict[str, float]]:
         """{metric: value} of a plain run of each of `width` seeds, side by side. watch(steps) is called now and then.
 
@@ -93,7 +97,7 @@ class Trainings:
         if moved is not None:
             params = jax.tree_util.tree_map(lambda leaf: _jax_lanes.with_lanes_moved(leaf, moved), params)
         lanes = jax.vmap(self._begun)((params, *rest))
-        for _ in range(self.epochs):
+        for _ in range(epochs):
             order = _jax_lanes.padded([rng.permutation(count) for rng in generators], self.rows)
             lanes = self.training.run(dict(lanes, sums=self._sums_afresh()), order, count, watch)
         last = self._means(lanes["sums"], count)

@@ -77,10 +77,9 @@ class Trainings:
         train: Any,
         held: Any,
         batch_size: int,
-        epochs: int,
         names_seed: bool,
     ) -> None:
-        self.batch_size, self.epochs = batch_size, epochs
+        self.batch_size = batch_size
         other, _ = _completed(built, train, batch_size)
         ends = _states()
         noted, drawn, seed = {}, [], seeds[-1] if len(seeds) > 1 else seeds[0] + 1  # type: Dict[int, Any], List[int], int
@@ -111,7 +110,12 @@ class Trainings:
         self.evaluation = _jax_lanes.Loop(self._test, self.held, *options)
 
     def run(
-        self, seeds: List[int], watch: Callable[[int], None], rows: Optional[int] = None, moved: Any = None
+        self,
+        seeds: List[int],
+        epochs: int,
+        watch: Callable[[int], None],
+        rows: Optional[int] = None,
+        moved: Any = None,
     ) -> List[Dict[str, float]]:
         """{metric: value} of a plain run of each of `width` seeds, side by side. watch(steps) is called now and then.
 
@@ -122,10 +126,10 @@ class Trainings:
         for order in shuffling * self.looks:
             order.look(count)
         state = self._initial(seeds, moved)
-        for epoch in range(self.epochs):
+        for epoch in range(epochs):
             state = self._at_epoch(state, epoch)
             state = self.training.run(state, self._order([order.epoch(count) for order in shuffling]), count, watch)
-        last = [dict(logs, **self._rate_shown()) for logs in self._logs(state[3])]
+        last = [dict(logs, **self._rate_shown(epochs)) for logs in self._logs(state[3])]
         state = self.evaluation.run(self._metrics_afresh(state), *self._held_rows(rows))
         self.last_state = state
         return [
@@ -158,11 +162,11 @@ class Trainings:
             optimizer = [jnp.full_like(v, rate) if i == self.rate else v for i, v in enumerate(optimizer)]
         return trainable, others, optimizer, metrics
 
-    def _rate_shown(self) -> Dict[str, float]:
+    def _rate_shown(self, epochs: int) -> Dict[str, float]:
         """What LearningRateScheduler adds to the logs of the last epoch."""
         if not _keras_fit.schedulers(self.program):
             return {}
-        return {"learning_rate": float(np.float32(_keras_fit.rate_after(self.program, self.epochs)))}
+        return {"learning_rate": float(np.float32(_keras_fit.rate_after(self.program, epochs)))}
 
     def _metrics_afresh(self, state: State) -> State:
         return (*state[:3], self._repeated(self.metrics))

@@ -2,8 +2,8 @@
 
 Each seed's model is built alone, right after seeding, so that its initial tensors are those of a plain run. They are stacked;
 the forward pass and the loss are widened by torch.vmap, the gradients are those of the sum of the losses, and the program's own
-optimizer and schedulers act on the stacked parameters: its update is element by element. What draws random numbers while
-it trains cannot be widened: a plain run draws them from one generator, one after another.
+optimizer and schedulers act on the stacked parameters: its update is element by element. The masks of dropout are drawn lane
+by lane, each from the generator of its seed as the build left it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
 import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from samestep.errors import NotVectorisable
 from samestep.frameworks import _rows, _torch_modules, _torch_schedulers, _torch_steps
@@ -21,6 +23,7 @@ ELEMENTWISE = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim
 """Optimizers whose update of an element depends on that element's history alone, so that stacked parameters are updated alike."""
 CACHE = 8 << 20
 """Bytes of state that lanes trained side by side may hold: more no longer stays in a processor's cache from step to step."""
+DROPOUT = (torch.nn.functional.dropout, torch.dropout, torch.dropout_)
 Tensors = Dict[str, Any]
 
 
@@ -46,32 +49,36 @@ class Trainings:
         train: Any,
         held: Any,
         batch_size: int,
-        epochs: int,
         names_seed: bool,
     ) -> None:
         _check(built)
         if not _alike(_tensors(built), _tensors(make(seeds[0]))):
             raise NotVectorisable("build() of one seed does not give the same twice in one process")
-        self.make, self.batch_size, self.epochs, self.rows = make, batch_size, epochs, _rows.count(train[0])
+        self.make, self.batch_size, self.rows = make, batch_size, _rows.count(train[0])
         self.data, self.held = (
             tuple(_torch_steps.to_tensors(built, part) for part in parts) for parts in (train, held)
         )
         size = 4 * sum(t.numel() * t.element_size() for t in _tensors(built).values())
         most = max(1, CACHE // max(1, size))
         self.width = -(-len(seeds) // -(-len(seeds) // most))
-        self._try(built, seeds)
+        self._try(seeds)
 
     def run(
-        self, seeds: List[int], watch: Callable[[int], None], rows: Optional[int] = None, moved: Any = None
+        self,
+        seeds: List[int],
+        epochs: int,
+        watch: Callable[[int], None],
+        rows: Optional[int] = None,
+        moved: Any = None,
     ) -> List[Dict[str, float]]:
         """{metric: value} of a plain run of each of `width` seeds, side by side. watch(steps) is called now and then.
 
         rows: only the first so many rows are trained on and held. moved(lane, array): other initial parameters for a lane.
         """
         count = self.rows if rows is None else min(rows, self.rows)
-        lanes = _Lanes([self.make(seed) for seed in seeds], moved)
+        lanes = _Lanes(self.make, seeds, moved)
         generators = [np.random.default_rng(seed) for seed in seeds]
-        for _ in range(self.epochs):
+        for _ in range(epochs):
             order = torch.from_numpy(np.stack([rng.permutation(count) for rng in generators]))
             last = self._epoch(lanes, order, watch)
         held = _rows.count(self.held[0])
@@ -96,11 +103,11 @@ class Trainings:
                 means.add(part.stop - part.start, lanes.measure(*(_rows.take(rows, part) for rows in self.held), None))
         return means.by_lane()
 
-    def _try(self, built: Program, seeds: List[int]) -> None:
+    def _try(self, seeds: List[int]) -> None:
         """Raise NotVectorisable where a step cannot be made for several lanes at once."""
         order = torch.arange(min(self.batch_size, self.rows)).expand(2, -1)
         try:
-            lanes = _Lanes([built, self.make(seeds[-1])], None)
+            lanes = _Lanes(self.make, [seeds[0], seeds[-1]], None)
             self._epoch(lanes, order, lambda steps: None)
         except NotVectorisable:
             raise
@@ -111,8 +118,10 @@ class Trainings:
 class _Lanes:
     """Programs of several seeds as one: the first one's module, optimizer and schedulers, with the tensors of all, stacked."""
 
-    def __init__(self, programs: List[Any], moved: Any) -> None:
-        self.program = programs[0]
+    def __init__(self, make: Callable[[int], Any], seeds: List[int], moved: Any) -> None:
+        made = [(make(seed), torch.get_rng_state()) for seed in seeds]
+        programs = [program for program, _ in made]
+        self.program, self.draws = programs[0], _LaneByLane([state for _, state in made])
         if any(_settings(program) != _settings(self.program) for program in programs[1:]):
             raise NotVectorisable("the settings of its optimizer depend on the seed")
         self.parameters = _stacked([dict(p.plain.named_parameters()) for p in programs], moved)
@@ -143,8 +152,54 @@ class _Lanes:
             found.update((name, metric(detached, y)) for name, metric in program.metrics.items())
             return found
 
-        widened = torch.vmap(one, in_dims=(0, 0, rows, rows), randomness="error")
-        return dict(widened(self.parameters, self.buffers, x, y))
+        widened = torch.vmap(one, in_dims=(0, 0, rows, rows), randomness="different")
+        with self.draws, self.draws.order:
+            return dict(widened(self.parameters, self.buffers, x, y))
+
+
+class _LaneByLane(TorchDispatchMode):
+    """Draws what torch.vmap draws for all lanes at once from each lane's own generator, in these states, as it would alone.
+
+    That is known of masks on the CPU. They are filled in the order of their memory, which dropout takes from what it masks; where
+    a plain run has another, the seed that is checked shows it.
+    """
+
+    def __init__(self, states: List[Any]) -> None:
+        super().__init__()
+        self.order = _OrderInMemory()
+        self.generators = [torch.Generator() for _ in states]
+        for generator, state in zip(self.generators, states):
+            generator.set_state(state)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """The operation's result; raises NotVectorisable for one that draws anything else."""
+        if torch.Tag.nondeterministic_seeded not in func.tags:
+            return func(*args, **(kwargs or {}))
+        if func is not torch.ops.aten.bernoulli.p or args[0].device.type != "cpu":
+            raise NotVectorisable("it draws random numbers by {} while it trains".format(func))
+        like, probability = args
+        form = self.order.form_of(like[0])
+        masks = [torch.empty_like(form) for _ in self.generators]
+        return torch.stack([mask.bernoulli_(probability, generator=g) for mask, g in zip(masks, self.generators)])
+
+
+class _OrderInMemory(TorchFunctionMode):
+    """Notes how what dropout masks lies in memory, lane by lane, since torch.vmap does not tell where the mask is drawn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strides: Any = None
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """What the function gives."""
+        self.strides = args[0].stride() if func in DROPOUT else None
+        return func(*args, **(kwargs or {}))
+
+    def form_of(self, lane: Any) -> Any:
+        """A tensor like this lane of a mask that lies in memory as what it masks."""
+        if self.strides is None or len(self.strides) != lane.dim():
+            return torch.empty(lane.shape, dtype=lane.dtype)
+        return torch.empty_strided(lane.shape, self.strides, dtype=lane.dtype)
 
 
 class _Means:
@@ -213,6 +268,4 @@ def _detached(outputs: Any) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    if "randomness" in str(error):
-        return "it draws random numbers while it trains (dropout), from one generator that each seed has its own of"
     return "torch.vmap cannot make its step for many seeds at once: {}".format(str(error).strip().splitlines()[0])

@@ -16,7 +16,7 @@ import numpy as np
 from samestep.errors import NotVectorisable
 from samestep.frameworks import _rows, adapter_for
 from samestep.worker.loading import call, explained, fit_dtype, prepared, run_program, seed_loaded, wanted
-from samestep.worker.plain import few, versions
+from samestep.worker.plain import FEW_EPOCHS, few, versions
 
 OWN_PARTS = {
     "samestep.frameworks.keras": "samestep.frameworks._vectorised_keras",
@@ -54,7 +54,7 @@ class Vectorised:
         self.steps = epochs * -(-self.rows // batch_size)
         with explained(self.label, "training many seeds at once"):
             self.trainings = part.Trainings(
-                built, make, seeds, train, held, batch_size, epochs, names_seed=bool(wanted(build, seed=0))
+                built, make, seeds, train, held, batch_size, names_seed=bool(wanted(build, seed=0))
             )
 
     def described(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class Vectorised:
         with explained(self.label, "training many seeds at once"):
             for start in range(0, len(seeds), width):
                 group = seeds[start : start + width]
-                found += self.trainings.run(self._lanes(group), add)[: len(group)]
+                found += self.trainings.run(self._lanes(group), self.epochs, add)[: len(group)]
         return found
 
     def checked(self, seed: int, watch: Callable[[int, int], None]) -> list[dict[str, float]]:
@@ -103,7 +103,7 @@ class Vectorised:
         with explained(self.label, "checking seed {}".format(seed)):
             while len(found) <= SIBLINGS:
                 lanes = self._lanes(beside + [seed] * min(at_once, 1 + SIBLINGS))
-                found.extend(self.trainings.run(lanes, say, rows, moved)[len(beside) :])
+                found.extend(self.trainings.run(lanes, min(self.epochs, FEW_EPOCHS), say, rows, moved)[len(beside) :])
         return found[: 1 + SIBLINGS]
 
     def _lanes(self, seeds: list[int]) -> list[int]:
