@@ -52,6 +52,7 @@ class Trainings:
         names_seed: bool,
     ) -> None:
         _check(built)
+        torch.set_num_threads(1)  # as in a plain run: sums are grouped by the number of threads
         if not _alike(_tensors(built), _tensors(make(seeds[0]))):
             raise NotVectorisable("build() of one seed does not give the same twice in one process")
         self.make, self.batch_size, self.rows = make, batch_size, _rows.count(train[0])
