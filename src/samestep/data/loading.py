@@ -57,6 +57,19 @@ def load(source: str | tuple[Any, Any]) -> Dataset:
     raise UsageError(f"no data is called {source!r}. Known: {', '.join(LOADERS)}, a FILE.npz, or FILE.py:function.")
 
 
+def load_test(source: str) -> Dataset | None:
+    """The test rows of `mnist`, `cifar10` or `FILE.npz`; None where the data has none of its own."""
+    if source not in FILES and not source.endswith(".npz"):
+        return None
+    path = _found(source) if source in FILES else Path(source)
+    if path.suffix != ".npz":
+        return _checked(source, *_cifar10_batches(path.parent, ("test_batch",)))
+    _check_is_file(path)
+    with np.load(path, allow_pickle=False) as arrays:
+        names = set(arrays.files)
+    return _checked(source, *_from_file(path, "test")) if names & {"x_test", "jpg_test"} else None
+
+
 def _digits() -> Arrays:
     """scikit-learn's handwritten digits: x float32 (1797, 64) in 0–1, y int64 (1797,)."""
     from sklearn.datasets import load_digits
@@ -73,22 +86,25 @@ def _sequence() -> Arrays:
 
 def _mnist() -> Arrays:
     """MNIST: x uint8 (60000, 28, 28), y (60000,), from SAMESTEP_DATA or Keras's cache."""
-    return _from_file(_found("mnist", ["mnist.npz"]))
+    return _from_file(_found("mnist"))
 
 
 def _cifar10() -> Arrays:
     """CIFAR-10: x uint8 (50000, 32, 32, 3), y (50000,), from SAMESTEP_DATA or Keras's cache."""
-    path = _found("cifar10", ["cifar10.npz", "cifar10_jpeg.npz", "cifar-10-batches-py*/**/data_batch_1"])
-    if path.suffix == ".npz":
-        return _from_file(path)
+    path = _found("cifar10")
+    return _from_file(path) if path.suffix == ".npz" else _cifar10_batches(path.parent, images.TRAINING)
+
+
+def _cifar10_batches(folder: Path, names: tuple[str, ...]) -> Arrays:
     try:
-        return images.cifar10_batches(path.parent)
+        return images.cifar10_batches(folder, names)
     except (ValueError, OSError) as error:
-        raise DataError(f"{path.parent}: cannot be read as CIFAR-10 ({error}). Let Keras fetch it anew.") from error
+        raise DataError(f"{folder}: cannot be read as CIFAR-10 ({error}). Let Keras fetch it anew.") from error
 
 
-def _found(name: str, patterns: list[str]) -> Path:
-    """The first file of these names in SAMESTEP_DATA or Keras's cache."""
+def _found(name: str) -> Path:
+    """The first of its files in SAMESTEP_DATA or Keras's cache."""
+    patterns = FILES[name]
     folders = [Path(os.environ["SAMESTEP_DATA"])] if "SAMESTEP_DATA" in os.environ else []
     folders.append(Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets")
     for folder in folders:
@@ -107,6 +123,11 @@ def _found(name: str, patterns: list[str]) -> Path:
     )
 
 
+FILES = {
+    "mnist": ["mnist.npz"],
+    "cifar10": ["cifar10.npz", "cifar10_jpeg.npz", "cifar-10-batches-py*/**/data_batch_1"],
+}
+"""Where data is looked for, in this order."""
 LOADERS: dict[str, Callable[[], Arrays]] = {
     "digits": _digits,
     "photos": images.photos,
@@ -116,14 +137,16 @@ LOADERS: dict[str, Callable[[], Arrays]] = {
 }
 
 
-def _from_file(path: Path) -> Arrays:
+def _from_file(path: Path, part: str = "train") -> Arrays:
+    """Its training rows, or its test rows."""
+    other = {"train": "_test", "test": "_train"}[part]
     _check_is_file(path)
     try:
         if not zipfile.is_zipfile(path):
             raise ValueError("it is empty" if path.stat().st_size == 0 else "it is no zip archive")
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # np.load leaves a broken file open
-            held = {name: arrays[name] for name in arrays.files if not name.endswith("_test")}
-            return images.packed_jpegs(held, "train") if "jpg_train" in held else _pick(path.name, held)
+            held = {name: arrays[name] for name in arrays.files if not name.endswith(other)}
+            return images.packed_jpegs(held, part) if f"jpg_{part}" in held else _pick(path.name, held, part)
     except (
         ValueError,
         KeyError,
@@ -184,8 +207,8 @@ def _check_is_file(path: Path) -> None:
         raise DataError(f"{path}: there is no such file.")
 
 
-def _pick(name: str, arrays: dict[str, Any]) -> Arrays:
-    for suffix in ("_train", ""):
+def _pick(name: str, arrays: dict[str, Any], part: str = "train") -> Arrays:
+    for suffix in (f"_{part}", ""):
         x, y = (_several(letter, suffix, arrays) for letter in ("x", "y"))
         if x is not None and y is not None:
             return _as_pair(name, (x, y))
