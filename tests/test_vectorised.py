@@ -212,6 +212,34 @@ def test_the_experiment_sequence_is_bit_equal_to_plain_runs(tasks):
     assert found[39] == plainly(given[39], data)
 
 
+@pytest.mark.framework("torch")
+def test_seeds_are_trained_in_groups_whose_state_fits_into_the_cache(tasks, rows):
+    given = tasks(TORCH.replace("nn.Linear(6, 9), nn.BatchNorm1d(9)", "nn.Linear(6, 10000), nn.BatchNorm1d(10000)").replace(
+        "nn.Linear(9, 3)", "nn.Linear(10000, 3)"), range(7), ":adam")  # fmt: skip
+    seen = []
+    found, told = trained(given, rows, check=False, watch=lambda done, total: seen.append((done, total)))
+    assert told[0].width == 3
+    assert found[6] == pytest.approx(plainly(given[6], rows), **ROUNDING)
+    assert seen == sorted(seen)
+    assert seen[-1] == (7 * 9, 7 * 9)
+
+
+@pytest.mark.framework("jax")
+def test_groups_leave_half_of_the_free_memory(monkeypatch):
+    import jax
+
+    from samestep.frameworks import _jax_lanes
+
+    state = {"a": np.zeros(1000, np.float32)}
+    step = _jax_lanes.Traced(lambda state, x: {"a": jax.numpy.tanh(state["a"]) + x}, state, np.float32(1))
+    assert step.nbytes >= 8000
+    monkeypatch.setattr(_jax_lanes, "free_memory", lambda: 2 * 10 * (4 * 4000 + step.nbytes + 8 * 50))
+    assert _jax_lanes.width(25, state, step, 50) == 9  # of at most 10, so that 25 seeds make three even groups
+    assert _jax_lanes.width(7, state, step, 50) == 7
+    monkeypatch.undo()
+    assert _jax_lanes.free_memory() > 2**20
+
+
 REFUSED = [
     ("draws numbers from NumPy's random", """
         import keras

@@ -77,7 +77,7 @@ def load_split(source: str | tuple[Any, ...]) -> Split:
     A file, or a dict that a function returns, may hold x_test and y_test, or x_val and y_val; arrays may be given as
     (x, y, x_test, y_test). The nine rows of `sequence` are both, since its experiment scores what was trained on.
     """
-    if not isinstance(source, str) and len(source) == 4:
+    if isinstance(source, tuple | list) and len(source) == 4:
         train, held = load((source[0], source[1])), _checked("arrays", *_as_pair("arrays", source[2:]))
         return Split(train, held, "x_test and y_test")
     train = load(source)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from typing import Any, Callable, Iterator, Optional
 
 import jax
@@ -36,7 +37,7 @@ class Loop:
         self.data = jax.tree_util.tree_map(jnp.asarray, data)
         self.rows = len(jax.tree_util.tree_leaves(data)[0])
         self.batch_size, self.width, self.in_loop = batch_size, width, in_loop
-        self.step = step
+        self.step, self.stretch = step, 1
         self.functions: dict[Any, Any] = {}
 
     def run(
@@ -44,17 +45,28 @@ class Loop:
     ) -> Tree:
         """The state after one epoch over the first so many entries of the order, a partial last batch among them.
 
-        watch(steps) is called between stretches that are compiled as one.
+        watch(steps) is called about once a second.
         """
         full, rest = divmod(self.rows if rows is None else rows, self.batch_size)
-        for first in range(0, full, STRETCH if self.in_loop else 1):
-            stretch = [np.int32(first), np.int32(min(full, first + STRETCH))][: 2 if self.in_loop else 1]
-            state = self._function("full", order)(state, order, self.data, *stretch)
-            watch(int(stretch[-1]) - first if self.in_loop else 1)
+        first = 0
+        while first < full:
+            begun, last = time.monotonic(), min(full, first + self.stretch)
+            state = jax.block_until_ready(self._stretch(state, order, first, last))
+            self.stretch = _fitting(self.stretch, time.monotonic() - begun)
+            watch(last - first)
+            first = last
         if rest:
             tail = order[..., full * self.batch_size : full * self.batch_size + rest]
             state = self._function("rest", order)(state, tail, self.data)
             watch(1)
+        return state
+
+    def _stretch(self, state: Tree, order: Any, first: int, last: int) -> Tree:
+        full = self._function("full", order)
+        if self.in_loop:
+            return full(state, order, self.data, np.int32(first), np.int32(last))
+        for i in range(first, last):
+            state = full(state, order, self.data, np.int32(i))
         return state
 
     def _function(self, what: str, order: Any) -> Any:
@@ -82,8 +94,9 @@ class Loop:
         return self.step(state, jax.tree_util.tree_map(lambda array: jnp.take(array, rows, axis=0), data))
 
 
-STRETCH = 500
-"""Steps that are run without a word."""
+def _fitting(steps: int, seconds: float) -> int:
+    """More or fewer steps, so that they take about a second."""
+    return steps * 2 if seconds < 0.5 else max(1, steps // 2) if seconds > 2 else steps
 
 
 def over_lanes(function: Callable[..., Tree], width: int, axes: Any) -> Callable[..., Tree]:
@@ -129,7 +142,10 @@ def _equations(jaxpr: Any) -> Iterator[Any]:
 
 
 def free_memory() -> int:
-    """Bytes of memory that could be had now; on Linux what the kernel calls available."""
+    """Bytes of memory that could be had now: a device's own, or on Linux what the kernel calls available."""
+    device = jax.local_devices()[0].memory_stats() or {}
+    if "bytes_limit" in device:
+        return int(device["bytes_limit"] - device.get("bytes_in_use", 0))
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             found = dict(line.split(":", 1) for line in file)
@@ -170,7 +186,8 @@ def width(seeds: int, state: Tree, step: Traced, rows: int) -> int:
     that is free; one where steps are better run alone.
     """
     per_lane = 4 * nbytes(state) + step.nbytes + 8 * rows
-    most = 1 if step.alone else max(1, min(CACHE // nbytes(state), free_memory() // 2 // per_lane))
+    cached = CACHE // nbytes(state) if jax.default_backend() == "cpu" else seeds
+    most = 1 if step.alone else max(1, min(cached, free_memory() // 2 // per_lane))
     return -(-seeds // -(-seeds // most))
 
 

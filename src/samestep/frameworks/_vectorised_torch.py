@@ -203,7 +203,7 @@ def _stacked(found: List[Tensors], moved: Any) -> Tensors:
     for name, first in found[0].items():
         tensors = [tensors[name].detach() for tensors in found]
         if moved is not None:
-            tensors = [torch.from_numpy(np.asarray(moved(i, t.numpy()))) for i, t in enumerate(tensors)]
+            tensors = [torch.from_numpy(moved(i, t.cpu().numpy())).to(t.device) for i, t in enumerate(tensors)]
         stacked[name] = torch.stack(tensors).requires_grad_(first.requires_grad)
     return stacked
 

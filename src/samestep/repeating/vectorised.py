@@ -24,8 +24,6 @@ from samestep.repeating.one_run import Outcome, Process, Task
 from samestep.worker.parent import Worker
 
 Metrics = dict[str, float]
-Begin = Callable[[Mapping[str, str]], Worker]
-"""Starts a process with these variables."""
 KERAS_BACKEND = "KERAS_BACKEND"
 
 
@@ -85,7 +83,7 @@ def _of_group(
             return worker
 
         sample = tasks[len(tasks) // 2]
-        plain = pool.submit(_plainly, begin, sample, how) if check else None
+        plain = pool.submit(_plainly, begin(_on_jax(sample, sample.variables())), sample, how) if check else None
         worker = begin(_on_jax(task, {}))
         found = worker.ask("vectorise", seeds=[task.seed for task in tasks], **how)
         did = Told(task.group.name, found["width"], _note(found, task))
@@ -110,9 +108,9 @@ def _on_jax(task: Task, variables: Mapping[str, str]) -> dict[str, str]:
     return {**variables, **dict(task.group.source.environment), KERAS_BACKEND: "jax"}
 
 
-def _plainly(begin: Begin, task: Task, how: Mapping[str, Any]) -> Metrics:
-    """The metrics of a plain run on few rows."""
-    with begin(_on_jax(task, task.variables())) as worker:
+def _plainly(worker: Worker, task: Task, how: Mapping[str, Any]) -> Metrics:
+    """The metrics of a plain run on few rows, in this process."""
+    with worker:
         return dict(worker.ask("plain_run", seed=task.seed, on_few=True, **how)["metrics"])
 
 

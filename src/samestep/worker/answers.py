@@ -154,7 +154,7 @@ class Session:
 
     def do_check_seed(self, seed: int) -> Answer:
         """The metrics of this seed on few rows, computed together with those of its ±1-ulp siblings."""
-        return self.vectorised.checked(seed)
+        return self.vectorised.checked(seed, self.progress)
 
     def do_evaluate(self, rows: int, batch_size: int) -> Answer:
         part = self._part(slice(rows))

@@ -84,7 +84,7 @@ class Vectorised:
                 found += self.trainings.run(self._lanes(group), add)[: len(group)]
         return found
 
-    def checked(self, seed: int) -> list[dict[str, float]]:
+    def checked(self, seed: int, watch: Callable[[int, int], None]) -> list[dict[str, float]]:
         """{metric: value} of the seed, on few rows, and of its siblings; beside another seed, as it will be trained."""
         rng, rows = np.random.default_rng(seed), few(self.rows, self.batch_size)
         beside = [self.first] if self.trainings.width > 1 else []
@@ -97,10 +97,13 @@ class Vectorised:
             away = np.where(rng.random(array.shape) < 0.5, -np.inf, np.inf).astype(array.dtype)
             return np.nextafter(array, away)
 
+        def say(steps: int) -> None:
+            watch(min(len(found), SIBLINGS), 1 + SIBLINGS)
+
         with explained(self.label, "checking seed {}".format(seed)):
             while len(found) <= SIBLINGS:
                 lanes = self._lanes(beside + [seed] * min(at_once, 1 + SIBLINGS))
-                found += self.trainings.run(lanes, lambda steps: None, rows, moved)[len(beside) :]
+                found.extend(self.trainings.run(lanes, say, rows, moved)[len(beside) :])
         return found[: 1 + SIBLINGS]
 
     def _lanes(self, seeds: list[int]) -> list[int]:
