@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import textwrap
 import time
 from functools import partial
@@ -360,6 +362,15 @@ def test_a_script_that_goes_wrong_is_one_clear_message(repeat, write, source, to
     (failed,) = result.groups[0].failed
     assert re.search(told, failed.error, re.DOTALL), failed.error
     assert result.exit_status == 3
+
+
+def test_a_function_whose_file_repeats_it_at_once_does_not_repeat_without_end(write, tmp_path):
+    write("own.py", "import samestep\ndef trial(seed):\n    return 1.0\nprint(samestep.repeat(trial, seeds=3))\n")
+    done = subprocess.run([sys.executable, "own.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert 'if __name__ == "__main__":' in done.stderr
+    write("own.py", (tmp_path / "own.py").read_text().replace("print", "if __name__ == '__main__':\n    print"))
+    done = subprocess.run([sys.executable, "own.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert "values=(1.0, 1.0, 1.0)" in done.stdout, done.stderr
 
 
 def test_nothing_that_a_script_started_is_left(repeat, write, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -22,6 +23,7 @@ from samestep.repeating.filling import Engine, Filling, Progress, Settings
 from samestep.repeating.sources import Repeated
 from samestep.repeating.store import Store, holds_values
 from samestep.results import Group, RepeatResult
+from samestep.worker.parent import CHILD
 
 ENGINES = ("auto", "vectorised", "processes", "ray")
 
@@ -66,6 +68,7 @@ def repeat(
     retry_failed. python: the interpreter that runs it all. timeout: seconds of silence after which a run counts as hung.
     Raises SamestepError for bad input, and where the first runs all fail.
     """
+    _check_not_in_a_run()
     others = [versus] if isinstance(versus, str) or callable(versus) else list(versus)
     groups = sources.groups(program, others, frameworks=frameworks, arguments=arguments, python=python)
     alone = len(groups) == 1
@@ -156,6 +159,16 @@ def _check_options(
         raise UsageError("--most is how far seeds are added with --until-decided; without that --seeds says how many.")
     if most is not None and most < seeds:
         raise UsageError(f"--most is {most}, and --seeds, where it begins, is {seeds}.")
+
+
+def _check_not_in_a_run() -> None:
+    """Raise UsageError in a run's own process, which would start runs of runs without end."""
+    main = getattr(sys.modules["__main__"], "__file__", None) or ""
+    if Path(main).resolve() == CHILD:
+        raise UsageError(
+            "samestep.repeat is called where the file of the repeated function is run.\n"
+            'Call it only where the file is the program: if __name__ == "__main__":'
+        )
 
 
 def _check_engine(engine: str, address: str | None) -> None:
