@@ -15,6 +15,7 @@ import numpy as np
 
 from samestep.data import Split, load_split
 from samestep.errors import ProgramError, UsageError, WorkerError
+from samestep.experiments import EXPERIMENTS
 from samestep.frameworks import _rows
 from samestep.matching.sources import defaults
 from samestep.repeating import cluster, deciding, processes, sources, statistics, vectorised
@@ -188,9 +189,16 @@ def _settings(
         if unused:
             raise UsageError(f"{' and '.join(unused)}: a script has its own. Give it what it takes, after --.")
         return Settings(None, "", 0, 0)
-    usual = next((found for name in names if (found := defaults(name, None))[0] != "digits"), defaults(names[0], None))
-    split = load_split(usual[0] if data is None else data)
-    return Settings(split, _digest(split), batch_size or usual[1], epochs or usual[2])
+    experiments = [name for name in names if name.partition(":")[0] in EXPERIMENTS]
+    usual = {name: defaults(name, None) for name in experiments} or {names[0]: defaults(names[0], None)}
+    if data is None and len({found[0] for found in usual.values()}) > 1:
+        told = ", ".join(f"{name} on {found[0]}" for name, found in usual.items())
+        raise UsageError(
+            f"these are trained on data of their own: {told}. Groups are compared on the same: --data NAME"
+        )
+    named, rows, length = next(iter(usual.values()))
+    split = load_split(named if data is None else data)
+    return Settings(split, _digest(split), batch_size or rows, epochs or length)
 
 
 def _digest(split: Split) -> str:
