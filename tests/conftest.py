@@ -27,6 +27,8 @@ SLOWEST_FIRST = (
     "test_explain_layers.py",
     "test_correct_twins.py",
     "test_docs.py",
+    "test_repeat.py",
+    "test_repeat_faults.py",
     "test_shared_randomness.py",
     "test_old_keras.py",
     "test_recording.py",

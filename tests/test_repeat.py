@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import textwrap
 import time
 from functools import partial
@@ -362,6 +364,15 @@ def test_a_script_that_goes_wrong_is_one_clear_message(repeat, write, source, to
     assert result.exit_status == 3
 
 
+def test_a_function_whose_file_repeats_it_at_once_does_not_repeat_without_end(write, tmp_path):
+    write("own.py", "import samestep\ndef trial(seed):\n    return 1.0\nprint(samestep.repeat(trial, seeds=3))\n")
+    done = subprocess.run([sys.executable, "own.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert 'if __name__ == "__main__":' in done.stderr
+    write("own.py", (tmp_path / "own.py").read_text().replace("print", "if __name__ == '__main__':\n    print"))
+    done = subprocess.run([sys.executable, "own.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert "values=(1.0, 1.0, 1.0)" in done.stdout, done.stderr
+
+
 def test_nothing_that_a_script_started_is_left(repeat, write, tmp_path):
     child = "import subprocess\np = subprocess.Popen(['sleep', '300'])\nopen('pid', 'w').write(str(p.pid))\n"
     repeat(write("train.py", child + "print('loss: 1')\n"), seeds=1)
@@ -382,6 +393,7 @@ def test_wrong_input_is_one_clear_message(refused, write, tmp_path, monkeypatch)
     assert "no engine is called 'rya'" in refused("repeat", "train.py", "--engine", "rya")
     assert "--engine ray, not" in refused("repeat", "train.py", "--engine", "processes", "--address", "localhost:1")
     assert "--in picks the frameworks" in refused("repeat", "train.py", "--in", "torch")
+    assert "data of their own" in refused("repeat", "sequence", "--versus", "mnist-softmax")
     assert "nothing is to be decided" in refused("repeat", "train.py", "--until-decided")
     assert "a script has its own" in refused("repeat", "train.py", "--epochs", "3")
     assert "seeds go from 0" in refused("repeat", "train.py", "--seed-from", "4294967295")

@@ -23,9 +23,6 @@ Rows = NDArray[Any] | dict[str, NDArray[Any]]
 """An array, or several by name."""
 Arrays = tuple[Rows, Rows]
 """x and y."""
-MNIST = ["mnist.npz"]
-CIFAR10 = ["cifar10.npz", "cifar10_jpeg.npz", "cifar-10-batches-py*/**/data_batch_1"]
-"""Where Keras keeps it, and forms in which it is passed on."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +77,20 @@ def load_split(source: str | tuple[Any, ...]) -> Split:
     A file, or a dict that a function returns, may hold x_test and y_test, or x_val and y_val; arrays may be given as
     (x, y, x_test, y_test). The nine rows of `sequence` are both, since its experiment scores what was trained on.
     """
-    if not isinstance(source, str) and len(source) == 4:
+    if isinstance(source, tuple | list) and len(source) == 4:
         train, held = load((source[0], source[1])), _checked("arrays", *_as_pair("arrays", source[2:]))
         return Split(train, held, "x_test and y_test")
     train = load(source)
     if source == "sequence":
         return Split(train, train, "the rows that it was trained on")
-    test = _test_part(source) if isinstance(source, str) else None
-    if test is not None:
-        return Split(train, _checked(f"{source}: test part", *test[:2]), test[2])
-    return _held_out(train)
+    test = load_test(source) if isinstance(source, str) else None
+    return Split(train, test, "the test part") if test is not None else _held_out(train)
+
+
+def load_test(source: str) -> Dataset | None:
+    """The rows that data keeps for evaluation, its test part or else its validation part; None where it has none."""
+    rows = _test_part(source)
+    return None if rows is None else _checked(f"{source}: test part", *rows)
 
 
 def _held_out(whole: Dataset) -> Split:
@@ -120,24 +121,25 @@ def _sequence() -> Arrays:
 
 def _mnist() -> Arrays:
     """MNIST: x uint8 (60000, 28, 28), y (60000,), from SAMESTEP_DATA or Keras's cache."""
-    return _from_file(_found("mnist", MNIST))
+    return _from_file(_found("mnist"))
 
 
 def _cifar10() -> Arrays:
     """CIFAR-10: x uint8 (50000, 32, 32, 3), y (50000,), from SAMESTEP_DATA or Keras's cache."""
-    path = _found("cifar10", CIFAR10)
-    return _from_file(path) if path.suffix == ".npz" else _cifar10_batches(path.parent, "train")
+    path = _found("cifar10")
+    return _from_file(path) if path.suffix == ".npz" else _cifar10_batches(path.parent, images.TRAINING)
 
 
-def _cifar10_batches(folder: Path, split: str) -> Arrays:
+def _cifar10_batches(folder: Path, names: tuple[str, ...]) -> Arrays:
     try:
-        return images.cifar10_batches(folder, split)
+        return images.cifar10_batches(folder, names)
     except (ValueError, OSError) as error:
         raise DataError(f"{folder}: cannot be read as CIFAR-10 ({error}). Let Keras fetch it anew.") from error
 
 
-def _found(name: str, patterns: list[str]) -> Path:
-    """The first file of these names in SAMESTEP_DATA or Keras's cache."""
+def _found(name: str) -> Path:
+    """The first of its files in SAMESTEP_DATA or Keras's cache."""
+    patterns = FILES[name]
     folders = [Path(os.environ["SAMESTEP_DATA"])] if "SAMESTEP_DATA" in os.environ else []
     folders.append(Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets")
     for folder in folders:
@@ -156,6 +158,11 @@ def _found(name: str, patterns: list[str]) -> Path:
     )
 
 
+FILES = {
+    "mnist": ["mnist.npz"],
+    "cifar10": ["cifar10.npz", "cifar10_jpeg.npz", "cifar-10-batches-py*/**/data_batch_1"],
+}
+"""Where data is looked for, in this order."""
 LOADERS: dict[str, Callable[[], Arrays]] = {
     "digits": _digits,
     "photos": images.photos,
@@ -165,15 +172,10 @@ LOADERS: dict[str, Callable[[], Arrays]] = {
 }
 
 
-def _test_part(source: str) -> tuple[Rows, Rows, str] | None:
-    """The rows (x, y) that a source keeps for evaluation, and their names; None where it has none."""
-    if source == "mnist":
-        return _test_of_file(_found(source, MNIST))
-    if source == "cifar10":
-        found = _found(source, CIFAR10)
-        return (
-            _test_of_file(found) if found.suffix == ".npz" else (*_cifar10_batches(found.parent, "test"), "test_batch")
-        )
+def _test_part(source: str) -> Arrays | None:
+    if source in FILES:
+        found = _found(source)
+        return _test_of_file(found) if found.suffix == ".npz" else _cifar10_batches(found.parent, images.TEST)
     path, _, function = source.rpartition(":") if ":" in source else (source, "", "")
     if path.endswith(".py"):
         made = _called(Path(path), function or "data")
@@ -181,18 +183,16 @@ def _test_part(source: str) -> tuple[Rows, Rows, str] | None:
     return _test_of_file(Path(source)) if source.endswith(".npz") else None
 
 
-def _test_of_file(path: Path) -> tuple[Rows, Rows, str] | None:
+def _test_of_file(path: Path) -> Arrays | None:
     held = _arrays_of(path, lambda name: not name.endswith("_train"))
-    if "jpg_test" in held:
-        return (*_unpacked(path, held, "test"), "its test part")
-    return _named_test(path.name, held)
+    return _unpacked(path, held, "test") if "jpg_test" in held else _named_test(path.name, held)
 
 
-def _named_test(name: str, arrays: dict[str, Any]) -> tuple[Rows, Rows, str] | None:
+def _named_test(name: str, arrays: dict[str, Any]) -> Arrays | None:
     for suffix in ("_test", "_val"):
         x, y = (_several(letter, suffix, arrays) for letter in ("x", "y"))
         if x is not None and y is not None:
-            return (*_as_pair(name, (x, y)), f"x{suffix} and y{suffix}")
+            return _as_pair(name, (x, y))
     return None
 
 

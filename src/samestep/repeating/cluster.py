@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,9 @@ from samestep.repeating.processes import cores
 
 SHIPPED = ("CUDA_", "JAX_", "KERAS_", "KMP_", "MKL_", "OMP_", "PYTORCH_", "TF_", "TORCH_", "XLA_")
 """How variables begin that choose what a framework computes with; they go to other machines with each run."""
+QUIET = 5.0
+"""Seconds without a result after which it is asked whether the cluster is still there."""
+KEPT = "The values so far are kept; start again to go on."
 TRIES = 5
 """How many workers a run may lose before it counts as failed: it may be what ends them."""
 
@@ -35,24 +39,36 @@ def outcomes(
     ray = _ray()
     shipped = {name: value for name, value in os.environ.items() if name.startswith(SHIPPED)}
     with _cluster(ray, address, workers or cores()):
+        centre = ray.get_runtime_context().gcs_address
         held = ray.put(rows)
         remote = ray.remote(num_cpus=1, max_retries=0)(_run)
+        ahead = deque((replace(task, environment={**shipped, **task.environment}), TRIES) for task in tasks)
         waiting: dict[Any, tuple[Task, int]] = {}
-
-        def submit(task: Task, tries: int) -> None:
-            reference = remote.remote(replace(task, environment={**shipped, **task.environment}), held, __version__)
-            waiting[reference] = task, tries
-
-        for task in tasks:
-            submit(task, TRIES)
-        while waiting:
-            for reference in ray.wait(list(waiting), num_returns=1)[0]:
+        while ahead or waiting:
+            while ahead and len(waiting) < (workers or len(tasks)):
+                task, tries = ahead.popleft()
+                waiting[remote.remote(task, held, __version__)] = task, tries
+            for reference in _finished(ray, waiting, centre):
                 task, tries = waiting.pop(reference)
                 outcome = _received(ray, reference, task, tries)
                 if outcome is None:
-                    submit(task, tries - 1)
+                    ahead.append((task, tries - 1))
                 else:
                     yield task, outcome
+
+
+def _finished(ray: Any, waiting: Iterable[Any], centre: str) -> list[Any]:
+    """One that has finished, or none so far.
+
+    Raises WorkerError where the cluster is gone: Ray would wait for a minute, and then end this process by itself.
+    """
+    found: list[Any] = ray.wait(list(waiting), num_returns=1, timeout=QUIET)[0]
+    if not found:
+        try:
+            _connect(centre)
+        except OSError as error:
+            raise WorkerError(f"the Ray cluster at {centre} is lost: {error}. {KEPT}") from error
+    return found
 
 
 def _run(task: Task, rows: Split | None, version: str) -> Outcome | SamestepError:
@@ -71,7 +87,7 @@ def _received(ray: Any, reference: Any, task: Task, tries: int) -> Outcome | Non
     """The outcome, or None where the run is to be tried again, as its worker was lost."""
     try:
         found: Outcome | SamestepError = ray.get(reference)
-    except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError) as error:
+    except _losses(ray) as error:
         if tries > 1:
             return None
         return Outcome(task.seed, {}, f"{task.group.name}: {TRIES} workers of the cluster were lost in it: {error}")
@@ -81,12 +97,16 @@ def _received(ray: Any, reference: Any, task: Task, tries: int) -> Outcome | Non
             "samestep, in this version, and the program's files should be on each of its machines, at the same place."
         ) from error
     except ray.exceptions.RayError as error:
-        raise WorkerError(
-            f"the Ray cluster is lost: {error}\nThe values so far are kept; start again to go on."
-        ) from error
+        raise WorkerError(f"the Ray cluster is lost: {error}\n{KEPT}") from error
     if isinstance(found, SamestepError):
         raise found
     return found
+
+
+def _losses(ray: Any) -> tuple[type[Exception], ...]:
+    """What Ray raises where a worker or its machine was lost, or ended for want of memory."""
+    found = ray.exceptions
+    return found.WorkerCrashedError, found.NodeDiedError, found.ObjectLostError, found.OutOfMemoryError
 
 
 @contextmanager
@@ -114,13 +134,18 @@ def _cluster(ray: Any, address: str | None, workers: int) -> Iterator[None]:
 
 def _check_reachable(address: str | None) -> None:
     """Raise UsageError at once where nobody answers, which Ray itself would try for minutes."""
-    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
-    if not host:
+    if address is None or ":" not in address:
         return
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        _connect(address)
     except (OSError, ValueError) as error:
         raise UsageError(f"--address {address}: no Ray cluster could be joined: {error}. Give HOST:PORT.") from error
+
+
+def _connect(address: str) -> None:
+    """Raise OSError where nobody answers."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _ray() -> Any:

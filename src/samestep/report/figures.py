@@ -78,21 +78,26 @@ def _values(axes: Any, result: RepeatResult) -> None:
         ylim=(len(names) - 0.5, -0.6),
         title="every seed; mean, 95 % interval",
     )
-    axes.set_xlabel(f"{result.metric} ({better} is better)")
+    axes.set_xlabel(f"{_plain(result.metric)} ({better} is better)")
 
 
 def _stacked(values: tuple[float, ...], result: RepeatResult) -> list[float]:
     """How far up each dot lies, so that none hides another: those of one place of the axis pile up."""
-    every = [value for group in result.groups for value in group.finite]
-    width = (max(every) - min(every)) / 80 or 1.0
+    low, high = _extremes(result)
+    width = (high - low) / 80 or 1.0
     piles = Counter[int]()
     heights = []
     for value in values:
-        pile = round((value - min(every)) / width)
+        pile = round((value - low) / width)
         heights.append(piles[pile])
         piles[pile] += 1
     step = min(0.07, 0.4 / max(piles.values(), default=1))
     return [height * step for height in heights]
+
+
+def _extremes(result: RepeatResult) -> tuple[float, float]:
+    every = [value for group in result.groups for value in group.finite] or [0.0]
+    return min(every), max(every)
 
 
 def _mark(axes: Any, place: float, middle: float, ends: tuple[float, float], colour: str) -> None:
@@ -102,9 +107,14 @@ def _mark(axes: Any, place: float, middle: float, ends: tuple[float, float], col
         axes.plot([middle], [place], marker="D", markersize=6, color=colour)
 
 
+def _plain(name: str) -> str:
+    """Not as mathematics, which dollars would make of it."""
+    return name.replace("$", r"\$")
+
+
 def _named(group: Group) -> str:
     lost = len(group.seeds) - len(group.finite)
-    return f"{group.name}\n{len(group.seeds)} seeds" + (f", {lost} lost" if lost else "")
+    return f"{_plain(group.name)}\n{len(group.seeds)} seeds" + (f", {lost} lost" if lost else "")
 
 
 def _differences(axes: Any, result: RepeatResult) -> None:
@@ -115,10 +125,10 @@ def _differences(axes: Any, result: RepeatResult) -> None:
     margin = result.comparisons[0].margin
     if margin is not None:
         axes.axvspan(-margin, margin, color="grey", alpha=0.15, linewidth=0)
-    names = [f"{comparison.right}:\n{comparison.verdict}" for comparison in result.comparisons]
+    names = [f"{_plain(comparison.right)}:\n{comparison.verdict}" for comparison in result.comparisons]
     axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     within = "" if margin is None else "; grey: within the margin"
-    axes.set_xlabel(f"difference to {result.groups[0].name}, 95 % interval{within}")
+    axes.set_xlabel(f"difference to {_plain(result.groups[0].name)}, 95 % interval{within}")
 
 
 def _means(axes: Any, result: RepeatResult) -> None:
@@ -126,7 +136,7 @@ def _means(axes: Any, result: RepeatResult) -> None:
     for place, group in enumerate(result.groups):
         counts = np.arange(1, len(group.finite) + 1)
         means = np.cumsum(group.finite) / counts
-        axes.plot(counts, means, color=f"C{place}", label=group.name, marker="o" if len(counts) < 3 else None)
+        axes.plot(counts, means, color=f"C{place}", label=_plain(group.name), marker="o" if len(counts) < 3 else None)
         halves = [_half(group.finite[:count]) for count in counts[2:]]
         axes.fill_between(
             counts[2:], means[2:] - halves, means[2:] + halves, color=f"C{place}", alpha=0.15, linewidth=0

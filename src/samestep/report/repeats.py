@@ -45,7 +45,7 @@ def _answer(comparison: Comparison) -> Text:
     return Text.assemble((comparison.verdict.upper(), STYLES[comparison.verdict]), f"  {said}")
 
 
-def _table(*columns: str) -> Table:
+def _table(*columns: str | Text) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left", overflow="fold")
@@ -60,7 +60,7 @@ def _groups(result: RepeatResult) -> Table:
     table = _table("program", "seeds", "mean", "95 % interval", "std", "lowest", "highest", ends)
     table.columns[-1].justify, table.columns[-1].no_wrap = "left", True
     for group in result.groups:
-        table.add_row(*_row(group), _histogram(group.finite, axis))
+        table.add_row(Text(group.name), *_row(group), _histogram(group.finite, axis))
     return table
 
 
@@ -69,7 +69,7 @@ def _row(group: Group) -> tuple[str, ...]:
     lost = len(group.seeds) - len(finite)
     extremes = (min(finite), max(finite)) if finite else (math.nan, math.nan)
     seeds = f"{len(group.seeds)}, {lost} lost" if lost else str(len(group.seeds))
-    return (group.name, seeds, _figure(group.mean), _interval(group.ci95), _figure(group.std), *map(_figure, extremes))
+    return (seeds, _figure(group.mean), _interval(group.ci95), _figure(group.std), *map(_figure, extremes))
 
 
 def _histogram(values: tuple[float, ...], axis: tuple[float, float]) -> str:
@@ -81,12 +81,18 @@ def _histogram(values: tuple[float, ...], axis: tuple[float, float]) -> str:
 
 def _comparisons(result: RepeatResult) -> Table:
     table = _table(
-        "against " + result.groups[0].name, "difference", "95 % interval", "p", "beats it in", "effect", "seeds needed"
+        Text(f"against {result.groups[0].name}"),
+        "difference",
+        "95 % interval",
+        "p",
+        "beats it in",
+        "effect",
+        "seeds needed",
     )
     for comparison in result.comparisons:
         effect = comparison.effect_size
         table.add_row(
-            f"{comparison.right}{', by seed' if comparison.paired else ''}",
+            Text(f"{comparison.right}{', by seed' if comparison.paired else ''}"),
             _figure(comparison.difference),
             _interval(comparison.ci95),
             f"{comparison.p_value:.2g}",
