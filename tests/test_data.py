@@ -358,3 +358,49 @@ def test_data_is_taken_exactly_when_every_number_in_it_is_finite(array, side):
 def test_arrays_that_no_program_can_train_on_are_refused(x, y, message):
     with pytest.raises(DataError, match=message):
         data.load((x, y))
+
+
+# rows to evaluate on
+
+
+def test_where_there_is_a_test_part_it_is_held_out(tmp_path):
+    one, two = X + 1, X + 2
+    path = str(tmp_path / "rows.npz")
+    np.savez(path, x_train=X, y_train=Y, x_val=two, y_val=Y, x_test=one, y_test=Y)
+    found = data.load_split(path)
+    np.testing.assert_array_equal(found.train.x, X)
+    np.testing.assert_array_equal(found.held.x, one)
+    assert found.held_out == "the test part"
+    np.testing.assert_array_equal(data.load_split((X, Y, two, Y)).held.x, two)
+    (tmp_path / "rows.py").write_text(
+        "import numpy as np\ndef data():\n    return {'x': np.ones((3, 4)), 'y': np.ones(3), 'x_val': np.ones((2, 4)), "
+        "'y_val': np.ones(2)}\n"
+    )
+    assert data.load_split(str(tmp_path / "rows.py")).held.rows == 2
+
+
+def test_elsewhere_a_fifth_of_the_rows_is_held_out_in_their_order_and_the_same_each_time():
+    rows = np.arange(50.0)[:, None], np.arange(50)
+    found, again = data.load_split(rows), data.load_split(rows)
+    assert (found.train.rows, found.held.rows) == (40, 10)
+    assert sorted([*found.train.y, *found.held.y]) == list(range(50))
+    np.testing.assert_array_equal(found.held.y, np.sort(np.random.default_rng(0).permutation(50)[:10]))
+    np.testing.assert_array_equal(found.held.x[:, 0], found.held.y)
+    np.testing.assert_array_equal(found.held.y, again.held.y)
+    assert found.held_out == "10 of 50 rows, which were held out"
+
+
+def test_the_rows_of_sequence_are_scored_after_training_on_them():
+    found = data.load_split("sequence")
+    assert found.train == found.held
+
+
+def test_one_row_cannot_be_trained_on_and_held_out():
+    with pytest.raises(DataError, match="has 1 row; one to train on and one to evaluate on"):
+        data.load_split((X[:1], Y[:1]))
+
+
+@pytest.mark.parametrize("wrong", [(X,), (X, Y, Y), 5, None, (X, Y, X, Y[:1])])
+def test_what_is_no_split_is_refused(wrong):
+    with pytest.raises(DataError):
+        data.load_split(wrong)

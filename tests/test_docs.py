@@ -17,6 +17,7 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 PROGRAM = re.compile(r'```python title="(.*?)"\n(.*?)```', re.DOTALL)
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 EXIT_STATUS = {"IDENTICAL": 0, "ROUNDING": 0, "DIFFERENT": 1, "UNDECIDED": 3}
+EXIT_STATUS |= {"BETTER": 0, "EQUIVALENT": 0, "WORSE": 1, "NOT": 3}  # NOT ENOUGH EVIDENCE
 
 
 def shown(page: Path) -> list[tuple[str, list[str]]]:

@@ -16,11 +16,12 @@ USER_SIDE = [
     PACKAGE / "__init__.py",
     PACKAGE / "errors.py",
     *sorted(PACKAGE.glob("frameworks/**/*.py")),
-    *sorted(PACKAGE.glob("experiments/**/*.py")),
+    *sorted(set(PACKAGE.glob("experiments/**/*.py")) - set(PACKAGE.glob("experiments/*/__main__.py"))),
     *sorted(PACKAGE.glob("recording/**/*.py")),
     *sorted(PACKAGE.glob("watching/**/*.py")),
     *sorted(PACKAGE.glob("seeding/**/*.py")),
-    *(PACKAGE / "worker" / name for name in ("__init__.py", "answers.py", "child.py", "ending.py", "loading.py", "messages.py")),
+    *(PACKAGE / "worker" / name for name in ("__init__.py", "answers.py", "child.py", "ending.py", "loading.py")),
+    *(PACKAGE / "worker" / name for name in ("guarded.py", "messages.py", "plain.py", "vectorised.py")),
 ]  # fmt: skip
 """What runs inside the user's interpreter."""
 FRAMEWORK_PACKAGES = {framework.package for framework in FRAMEWORKS} | {

@@ -16,6 +16,7 @@ __all__ = [
     "MatchTable",
     "ProgramError",
     "Recording",
+    "RepeatResult",
     "Run",
     "SamestepError",
     "SeedReport",
@@ -26,6 +27,7 @@ __all__ = [
     "match",
     "match_each",
     "record",
+    "repeat",
     "seed",
     "seeded",
 ]
@@ -39,6 +41,7 @@ _HOMES = {
     "MatchTable": "samestep.results",
     "ProgramError": "samestep.errors",
     "Recording": "samestep.runs.by_hand",
+    "RepeatResult": "samestep.results",
     "Run": "samestep.runs.reading",
     "SamestepError": "samestep.errors",
     "SeedReport": "samestep.seeding.report",
@@ -51,6 +54,7 @@ _HOMES = {
     "record": "samestep.runs.launching",
     "seed": "samestep.seeding.seeds",
     "seeded": "samestep.seeding.seeds",
+    "repeat": "samestep.repeating.repeat",
 }
 
 

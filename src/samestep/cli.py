@@ -18,7 +18,7 @@ from samestep.frameworks import FRAMEWORKS
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from samestep.results import CheckResult, DiffResult, MatchResult, MatchTable
+    from samestep.results import CheckResult, DiffResult, MatchResult, MatchTable, RepeatResult
 
 IN = ", ".join(framework.name for framework in FRAMEWORKS)
 
@@ -248,6 +248,88 @@ def seed(
     raise typer.Exit(done.exit_status)
 
 
+@app.command(context_settings={"allow_interspersed_args": True})
+def repeat(
+    program: Annotated[
+        str,
+        typer.Argument(help="FILE.py with build(), FILE.py:function, an experiment, or a script that prints a metric."),
+    ],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- ARGS]...", help="Of scripts; {seed} stands for the seed.")
+    ] = None,
+    versus: Annotated[
+        list[str] | None, typer.Option(metavar="PROGRAM", help="A program to compare with the first; may be repeated.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 30,
+    seed_from: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The first of them.")] = 0,
+    metric: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What is compared [default: val_accuracy, val_loss or loss].")
+    ] = None,
+    frameworks: Annotated[
+        str | None, typer.Option("--in", metavar="A,B,…", help=f"The experiment's frameworks, each a group: {IN}.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="digits, photos, mnist, cifar10, FILE.npz, or FILE.py:function [default: digits]."),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows in a batch [default: 32].")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of a training [default: 3].")] = None,
+    higher_is_better: Annotated[
+        bool | None,
+        typer.Option("--higher-is-better/--lower-is-better", help="What is good [default: the metric's name tells]."),
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="A difference that does not matter, in the metric's own unit.")
+    ] = None,
+    power: Annotated[float, typer.Option(help="Of the repeats that are said to be needed.")] = 0.8,
+    paired: Annotated[
+        bool | None,
+        typer.Option("--paired/--unpaired", help="Compare the same seeds [default: where they go together]."),
+    ] = None,
+    until_decided: Annotated[bool, typer.Option("--until-decided", help="Add seeds until it is decided.")] = False,
+    most: Annotated[
+        int | None,
+        typer.Option(min=1, help="Seeds a group, at most, with --until-decided [default: ten times --seeds]."),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="auto|vectorised|processes|ray", help="What computes the values.")
+    ] = "auto",
+    address: Annotated[str | None, typer.Option(help="Of a running Ray cluster to join.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at once [default: one a core].")] = None,
+    folder: Annotated[Path, typer.Option(metavar="FOLDER", help="Where values are kept.")] = Path("repeats"),
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed seeds again.")] = False,
+    python: Annotated[str | None, typer.Option(metavar="PATH", help="The interpreter that runs the programs.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=1.0, help="Seconds of silence after which a run counts as hung.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the values and intervals: a .png, .svg or .pdf file.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as JSON.")] = None,
+) -> None:
+    """Is one program better than another, or is it luck? Train each from many seeds.
+
+    Values are kept as they come: started again, it goes on where it was. Exit status: 0 none is worse than the first, 1 one
+    is, 2 bad input, 3 undecided.
+    """
+    from samestep.repeating import repeat as repeating
+    from samestep.report import figures, repeats, text
+
+    for option, path in (("--json", json), ("--plot", plot)):
+        if path is not None:
+            _check_writable(path, option)
+    options: dict[str, Any] = {"seeds": seeds, "seed_from": seed_from, "metric": metric, "frameworks": frameworks}
+    options |= {"data": data, "batch_size": batch_size, "epochs": epochs, "arguments": arguments or ()}
+    options |= {"higher_is_better": higher_is_better, "margin": margin, "power": power, "paired": paired}
+    options |= {"until_decided": until_decided, "most": most, "engine": engine, "address": address, "workers": workers}
+    options |= {"folder": folder, "retry_failed": retry_failed, "python": python, "timeout": timeout}
+    with text.progress() as show:
+        result = repeating.repeat(program, versus or (), **options, progress=show)
+    if plot is not None:
+        figures.repeats(result, plot)
+    _finish(result, repeats.repeat_report(result), json)
+
+
 @app.command()
 def diff(
     left: Annotated[Path, typer.Argument(help="The folder of a recorded run.")],
@@ -288,7 +370,9 @@ def show(run: Annotated[Path, typer.Argument(help="The folder of a recorded run.
 
 
 def _finish(
-    result: CheckResult | MatchResult | MatchTable | DiffResult, report: RenderableType, json: Path | None
+    result: CheckResult | MatchResult | MatchTable | DiffResult | RepeatResult,
+    report: RenderableType,
+    json: Path | None,
 ) -> NoReturn:
     """Show the report, write the JSON, and exit with the result's status."""
     from samestep.report import text

@@ -12,16 +12,19 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Verdict = Literal["identical", "rounding", "different", "undecided"]
+Comparative = Literal["better", "worse", "equivalent", "not enough evidence"]
 
 MATCH_SCHEMA = "samestep/match/1"
 TABLE_SCHEMA = "samestep/match-table/1"
 DIFF_SCHEMA = "samestep/diff/1"
 CHECK_SCHEMA = "samestep/check/1"
+REPEAT_SCHEMA = "samestep/repeat/1"
 SAME: tuple[Verdict, ...] = ("identical", "rounding")
 """Verdicts that say that two sides are the same, apart from rounding."""
 SEVERITY: dict[Verdict, int] = {"identical": 0, "rounding": 1, "undecided": 2, "different": 3}
 LARGEST = sys.float_info.max
 EXIT_STATUS: dict[Verdict, int] = {"identical": 0, "rounding": 0, "different": 1, "undecided": 3}
+REPEAT_STATUS: dict[Comparative, int] = {"better": 0, "equivalent": 0, "not enough evidence": 3, "worse": 1}
 
 
 @dataclass(frozen=True)
@@ -383,6 +386,110 @@ class CheckResult:
         )
 
 
+@dataclass(frozen=True)
+class FailedSeed:
+    """A training that ended with an error and has no value."""
+
+    seed: int
+    error: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """The trainings of one program, and what is known of their mean.
+
+    values: one for each of seeds, in their order; None where the training failed, not finite where it diverged. mean, std (of
+    a sample) and ci95, the 95 % interval of the mean, are of the finite ones; an interval that nothing is known of is infinite.
+    note: what a person should know.
+    """
+
+    name: str
+    values: tuple[float | None, ...]
+    seeds: tuple[int, ...]
+    mean: float
+    std: float
+    ci95: tuple[float, float]
+    failed: tuple[FailedSeed, ...] = ()
+    note: str = ""
+
+    @property
+    def finite(self) -> tuple[float, ...]:
+        """The values of the trainings that ended well."""
+        return tuple(value for value in self.values if value is not None and math.isfinite(value))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Is right better than left?
+
+    difference: right's mean minus left's, or the mean of the differences of seeds when paired; ci95: its interval. p_value:
+    of no difference, corrected for several groups and for several looks. probability_of_improvement: that a training of
+    right's beats one of left's, ties counting half. effect_size: the difference in standard deviations (Hedges' g), None where
+    values do not vary. verdict: of right. repeats_needed: seeds a group, None where no number is enough. margin: what is still
+    equivalent; p_equivalent: of a difference beyond it. note: plain words.
+    """
+
+    left: str
+    right: str
+    paired: bool
+    difference: float
+    ci95: tuple[float, float]
+    p_value: float
+    probability_of_improvement: float
+    effect_size: float | None
+    verdict: Comparative
+    repeats_needed: int | None
+    margin: float | None = None
+    p_equivalent: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class RepeatResult:
+    """The answer of `samestep repeat`; comparisons: each other group against the first."""
+
+    metric: str
+    groups: tuple[Group, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    engine: str = ""
+    higher_is_better: bool = True
+    note: str = ""
+    schema: str = field(default=REPEAT_SCHEMA)
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """The one of exactly two groups."""
+        return self.comparisons[0] if len(self.comparisons) == 1 else None
+
+    @property
+    def exit_status(self) -> int:
+        """0 no group is worse than the first, 1 one is, 3 undecided; a lone group of which no training ended well is that."""
+        statuses = [REPEAT_STATUS[comparison.verdict] for comparison in self.comparisons]
+        if not self.comparisons and not all(group.finite for group in self.groups):
+            return EXIT_STATUS["undecided"]
+        return next((status for status in (1, 3) if status in statuses), 0)
+
+    def to_json(self) -> str:
+        """The contract's JSON, which knows no infinity or NaN: they are written as "inf", "-inf" and "nan"."""
+        fields = asdict(self)
+        first = {name: fields.pop(name) for name in ("schema", "metric", "groups")}
+        alone = fields["comparisons"][0] if self.comparison is not None else None
+        return json.dumps(
+            _plain({**first, "comparison": alone, **fields}), indent=2, ensure_ascii=False, allow_nan=False
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> RepeatResult:
+        """Read what to_json wrote; raises ValueError for another schema."""
+        fields = json.loads(text)
+        if fields.get("schema") != REPEAT_SCHEMA:
+            raise ValueError(f"expected a result with schema {REPEAT_SCHEMA!r}, this one has {fields.get('schema')!r}")
+        del fields["comparison"]
+        groups = tuple(_group(group) for group in fields["groups"])
+        comparisons = tuple(Comparison(**_read(comparison)) for comparison in fields["comparisons"])
+        return cls(**{**fields, "groups": groups, "comparisons": comparisons})
+
+
 _CURVES = ("left", "right", "spread")
 _NAMES = ("inf", "-inf", "nan")
 
@@ -416,3 +523,22 @@ def _value(value: Any) -> Any:
 
 def _numbers(values: dict[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
+
+
+def _group(fields: dict[str, Any]) -> Group:
+    failed = tuple(FailedSeed(**failed) for failed in fields["failed"])
+    return Group(**{**_read(fields), "failed": failed})
+
+
+_WORDS = ("name", "left", "right", "note")
+
+
+def _read(fields: dict[str, Any]) -> dict[str, Any]:
+    """Lists as tuples, and the numbers that JSON does not know read back from their names."""
+    return {name: item if name in _WORDS else _numbers_read(item) for name, item in fields.items()}
+
+
+def _numbers_read(item: Any) -> Any:
+    if isinstance(item, list):
+        return tuple(_numbers_read(one) for one in item)
+    return float(item) if item in _NAMES else item

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 SIDE, STRIDE = 32, 16
+TRAINING, TEST = tuple(f"data_batch_{number}" for number in range(1, 6)), ("test_batch",)
+"""Files of CIFAR-10's training rows, and of its test rows."""
 
 
 def photos() -> tuple[Array, Array]:
@@ -58,12 +60,12 @@ def packed_jpegs(arrays: Mapping[str, Array], split: str) -> tuple[Array, Array]
         raise ValueError(f"jpg_{split} holds no JPEG images at the offsets off_{split}") from error
 
 
-def cifar10_batches(folder: Path) -> tuple[Array, Array]:
-    """CIFAR-10 as its authors publish it, data_batch_1 to 5 in this folder: x uint8 (50000, 32, 32, 3), y (50000,).
+def cifar10_batches(folder: Path, names: Iterable[str] = TRAINING) -> tuple[Array, Array]:
+    """CIFAR-10 as its authors publish it, in files of 10000 images: x uint8 (N, 32, 32, 3), y (N,).
 
     Raises ValueError for a file that is none of these.
     """
-    batches = [_batch(folder / f"data_batch_{number}") for number in range(1, 6)]
+    batches = [_batch(folder / name) for name in names]
     x = np.concatenate([images.reshape(-1, 3, SIDE, SIDE) for images, _ in batches])
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1)), np.concatenate([labels for _, labels in batches])
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,19 @@ class Dataset:
         return _rows.count(self.x)
 
 
+@dataclass(frozen=True)
+class Split:
+    """Rows to train on and rows to evaluate on; held_out says in words which rows the latter are."""
+
+    train: Dataset
+    held: Dataset
+    held_out: str
+
+
+HELD_SHARE = 0.2
+"""Of data without a test part, how much is held out: one row in five, drawn by default_rng(0) whatever the seed of a run."""
+
+
 def load(source: str | tuple[Any, Any]) -> Dataset:
     """Load `digits`, `photos`, `sequence`, `mnist`, `cifar10`, `FILE.npz`, `FILE.py:function`, or take a pair of arrays (x, y).
 
@@ -57,6 +71,40 @@ def load(source: str | tuple[Any, Any]) -> Dataset:
     raise UsageError(f"no data is called {source!r}. Known: {', '.join(LOADERS)}, a FILE.npz, or FILE.py:function.")
 
 
+def load_split(source: str | tuple[Any, ...]) -> Split:
+    """Load what `load` loads, with rows to evaluate on: its test part, or a share of the rows held out.
+
+    A file, or a dict that a function returns, may hold x_test and y_test, or x_val and y_val; arrays may be given as
+    (x, y, x_test, y_test). The nine rows of `sequence` are both, since its experiment scores what was trained on.
+    """
+    if isinstance(source, tuple | list) and len(source) == 4:
+        train, held = load((source[0], source[1])), _checked("arrays", *_as_pair("arrays", source[2:]))
+        return Split(train, held, "x_test and y_test")
+    train = load(source)
+    if source == "sequence":
+        return Split(train, train, "the rows that it was trained on")
+    test = load_test(source) if isinstance(source, str) else None
+    return Split(train, test, "the test part") if test is not None else _held_out(train)
+
+
+def load_test(source: str) -> Dataset | None:
+    """The rows that data keeps for evaluation, its test part or else its validation part; None where it has none."""
+    rows = _test_part(source)
+    return None if rows is None else _checked(f"{source}: test part", *rows)
+
+
+def _held_out(whole: Dataset) -> Split:
+    count = max(1, round(whole.rows * HELD_SHARE))
+    if whole.rows < 2:
+        raise DataError(f"{whole.name}: has {whole.rows} row; one to train on and one to evaluate on are needed.")
+    order = np.random.default_rng(0).permutation(whole.rows)
+    train, held = (
+        Dataset(whole.name, _rows.take(whole.x, np.sort(chosen)), _rows.take(whole.y, np.sort(chosen)))
+        for chosen in (order[count:], order[:count])
+    )
+    return Split(train, held, f"{count:,} of {whole.rows:,} rows, which were held out")
+
+
 def _digits() -> Arrays:
     """scikit-learn's handwritten digits: x float32 (1797, 64) in 0–1, y int64 (1797,)."""
     from sklearn.datasets import load_digits
@@ -73,22 +121,25 @@ def _sequence() -> Arrays:
 
 def _mnist() -> Arrays:
     """MNIST: x uint8 (60000, 28, 28), y (60000,), from SAMESTEP_DATA or Keras's cache."""
-    return _from_file(_found("mnist", ["mnist.npz"]))
+    return _from_file(_found("mnist"))
 
 
 def _cifar10() -> Arrays:
     """CIFAR-10: x uint8 (50000, 32, 32, 3), y (50000,), from SAMESTEP_DATA or Keras's cache."""
-    path = _found("cifar10", ["cifar10.npz", "cifar10_jpeg.npz", "cifar-10-batches-py*/**/data_batch_1"])
-    if path.suffix == ".npz":
-        return _from_file(path)
+    path = _found("cifar10")
+    return _from_file(path) if path.suffix == ".npz" else _cifar10_batches(path.parent, images.TRAINING)
+
+
+def _cifar10_batches(folder: Path, names: tuple[str, ...]) -> Arrays:
     try:
-        return images.cifar10_batches(path.parent)
+        return images.cifar10_batches(folder, names)
     except (ValueError, OSError) as error:
-        raise DataError(f"{path.parent}: cannot be read as CIFAR-10 ({error}). Let Keras fetch it anew.") from error
+        raise DataError(f"{folder}: cannot be read as CIFAR-10 ({error}). Let Keras fetch it anew.") from error
 
 
-def _found(name: str, patterns: list[str]) -> Path:
-    """The first file of these names in SAMESTEP_DATA or Keras's cache."""
+def _found(name: str) -> Path:
+    """The first of its files in SAMESTEP_DATA or Keras's cache."""
+    patterns = FILES[name]
     folders = [Path(os.environ["SAMESTEP_DATA"])] if "SAMESTEP_DATA" in os.environ else []
     folders.append(Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets")
     for folder in folders:
@@ -107,6 +158,11 @@ def _found(name: str, patterns: list[str]) -> Path:
     )
 
 
+FILES = {
+    "mnist": ["mnist.npz"],
+    "cifar10": ["cifar10.npz", "cifar10_jpeg.npz", "cifar-10-batches-py*/**/data_batch_1"],
+}
+"""Where data is looked for, in this order."""
 LOADERS: dict[str, Callable[[], Arrays]] = {
     "digits": _digits,
     "photos": images.photos,
@@ -116,14 +172,55 @@ LOADERS: dict[str, Callable[[], Arrays]] = {
 }
 
 
+def _test_part(source: str) -> Arrays | None:
+    if source in FILES:
+        found = _found(source)
+        return _test_of_file(found) if found.suffix == ".npz" else _cifar10_batches(found.parent, images.TEST)
+    path, _, function = source.rpartition(":") if ":" in source else (source, "", "")
+    if path.endswith(".py"):
+        made = _called(Path(path), function or "data")
+        return _named_test(source, made) if isinstance(made, dict) else None
+    return _test_of_file(Path(source)) if source.endswith(".npz") else None
+
+
+def _test_of_file(path: Path) -> Arrays | None:
+    held = _arrays_of(path, lambda name: not name.endswith("_train"))
+    return _unpacked(path, held, "test") if "jpg_test" in held else _named_test(path.name, held)
+
+
+def _named_test(name: str, arrays: dict[str, Any]) -> Arrays | None:
+    for suffix in ("_test", "_val"):
+        x, y = (_several(letter, suffix, arrays) for letter in ("x", "y"))
+        if x is not None and y is not None:
+            return _as_pair(name, (x, y))
+    return None
+
+
 def _from_file(path: Path) -> Arrays:
+    held = _arrays_of(path, lambda name: not name.endswith(("_test", "_val")))
+    return _unpacked(path, held, "train") if "jpg_train" in held else _pick(path.name, held)
+
+
+def _unpacked(path: Path, held: dict[str, Any], split: str) -> Arrays:
+    with _readable(path):
+        return images.packed_jpegs(held, split)
+
+
+def _arrays_of(path: Path, wanted: Callable[[str], bool]) -> dict[str, Any]:
+    """The arrays of an .npz file whose names are wanted."""
     _check_is_file(path)
-    try:
+    with _readable(path):
         if not zipfile.is_zipfile(path):
             raise ValueError("it is empty" if path.stat().st_size == 0 else "it is no zip archive")
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # np.load leaves a broken file open
-            held = {name: arrays[name] for name in arrays.files if not name.endswith("_test")}
-            return images.packed_jpegs(held, "train") if "jpg_train" in held else _pick(path.name, held)
+            return {name: arrays[name] for name in arrays.files if wanted(name)}
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Whatever goes wrong in reading the file is told as one clear error."""
+    try:
+        yield
     except (
         ValueError,
         KeyError,
@@ -141,21 +238,24 @@ def _from_file(path: Path) -> Arrays:
 
 
 def _from_function(path: Path, function: str) -> Arrays:
-    """Run the user's file and call its function, which returns (x, y) or {"x": …, "y": …}."""
+    """The training rows of what a user's function returns: (x, y) or {"x": …, "y": …}."""
+    made, name = _called(path, function), f"{path}:{function}"
+    return _pick(name, made) if isinstance(made, dict) else _as_pair(name, made)
+
+
+def _called(path: Path, function: str) -> Any:
+    """Run the user's file and call its function."""
     _check_is_file(path)
     name = f"{path}:{function}"
     try:
         module = run_file(str(path.resolve()), f"samestep_data_{path.stem}")
         if not hasattr(module, function):
             raise DataError(f"{path}: no function {function}(). The file defines: {functions_of(module)}.")
-        made = getattr(module, function)()
+        return getattr(module, function)()
     except DataError:
         raise
     except (Exception, SystemExit) as error:
         raise DataError(f"{name} raised {described(error)}") from error
-    if isinstance(made, dict):
-        return _pick(name, made)
-    return _as_pair(name, made)
 
 
 def _as_pair(name: str, made: Any) -> Arrays:

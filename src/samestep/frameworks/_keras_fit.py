@@ -7,6 +7,7 @@ library that the model is of), steps_per_epoch, first_rate.
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import numpy as np
@@ -56,6 +57,21 @@ def fit(program: Any, x: Any, y: Any, batch_size: int, epochs: range, options: D
         program.model.fit(x, y, batch_size=batch_size, epochs=epochs.stop, initial_epoch=epochs.start, **options)
     else:
         _fit_own_batches(program, x, y, batch_size, epochs, options)
+
+
+def fit_plainly(
+    program: Any, x: Any, y: Any, batch_size: int, epochs: int, watch: Callable[[int, int], None]
+) -> Dict[str, float]:
+    """Call fit as the author would, with Keras's own defaults, shuffling among them; returns the logs of the last epoch.
+
+    Without those of rows for validation that fit itself was given.
+    """
+    watching = type("Watching", (Watching, program.keras.callbacks.Callback), {})()
+    watching.watch_with(epochs * -(-_rows.count(x) // batch_size), watch)
+    callbacks = [*program.own_fit.get("callbacks", ()), watching]
+    options = dict(program.own_fit, **dict(weights(program.own_fit, x, y), callbacks=callbacks, verbose=0))
+    fit(program, x, y, batch_size, range(epochs), options)
+    return watching.last
 
 
 def _fit_own_batches(program: Any, x: Any, y: Any, batch_size: int, epochs: range, options: Dict[str, Any]) -> None:
@@ -194,4 +210,28 @@ class Observing(Numbering):
 
     def on_epoch_end(self, epoch: int, logs: Optional[Dict[str, Any]] = None) -> None:
         """Note what Keras shows for the epoch, but for its validation."""
-        self.epochs.append(plain_logs({n: v for n, v in (logs or {}).items() if not n.startswith("val_")}))
+        self.epochs.append(_training_logs(logs))
+
+
+class Watching:
+    """A callback, mixed into a Keras's own Callback: tells now and then how far training is, and keeps each epoch's logs."""
+
+    def watch_with(self, total: int, watch: Callable[[int, int], None]) -> None:
+        """Set it up; total: the steps that training takes."""
+        self.total, self.watch, self.begun, self.told = total, watch, 0, time.monotonic()
+        self.last: Dict[str, float] = {}
+
+    def on_train_batch_begin(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+        """Another batch; told at most once a second."""
+        if time.monotonic() - self.told > 1.0:
+            self.told = time.monotonic()
+            self.watch(self.begun, self.total)
+        self.begun += 1
+
+    def on_epoch_end(self, epoch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+        """Keep what Keras shows for the epoch, but for its validation."""
+        self.last = _training_logs(logs)
+
+
+def _training_logs(logs: Optional[Dict[str, Any]]) -> Dict[str, float]:
+    return plain_logs({name: value for name, value in (logs or {}).items() if not name.startswith("val_")})

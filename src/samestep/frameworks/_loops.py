@@ -64,6 +64,37 @@ def train_loop(
     return {"running_loss": np.array(running, np.float64), "epochs": rows_of_epochs}
 
 
+def train_shuffled(
+    adapter: Any,
+    program: Any,
+    x: Any,
+    y: Any,
+    batch_size: int,
+    epochs: int,
+    seed: int,
+    watch: Callable[[int, int], None],
+) -> dict[str, float]:
+    """Train by the adapter's loop on the rows in a new order each epoch, drawn by NumPy's default_rng(seed).
+
+    A pipeline of the program's own is left to itself. Returns the means of the last epoch.
+    """
+    if getattr(program, "batches", None) is not None:
+        return (adapter.train(program, x, y, batch_size, epochs, None, watch)["epochs"] or [{}])[-1]
+    rng, per_epoch = np.random.default_rng(seed), -(-_rows.count(x) // batch_size)
+    last: dict[str, float] = {}
+    for epoch in range(epochs):
+
+        def watch_all(done: int, of_epoch: int, before: int = epoch * per_epoch) -> None:
+            watch(before + done, epochs * per_epoch)
+
+        order = rng.permutation(_rows.count(x))
+        last = adapter.train(program, _rows.take(x, order), _rows.take(y, order), batch_size, 1, None, watch_all)[
+            "epochs"
+        ][-1]
+        watch_all(per_epoch, per_epoch)
+    return last
+
+
 def evaluate_loop(one_batch: OneBatch, x: Any, y: Any, batch_size: int) -> dict[str, float]:
     """Means over rows of what one_batch(x, y) returns, (loss, {metric: value})."""
     means = _Means()

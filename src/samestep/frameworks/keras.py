@@ -53,6 +53,7 @@ class Program:
         self.model = model
         self.keras = keras
         self.fit = dict({"shuffle": False}, **(fit or {}))
+        self.own_fit = dict(fit or {})
         self.batches = batches
         self.compiled: Dict[Any, Any] = {}  # by what it is for, and the settings that it holds as constants
         self.gradient_forms: Dict[str, str] = {}

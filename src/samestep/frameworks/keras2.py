@@ -54,6 +54,7 @@ class Program:
         self.model = model
         self.keras = keras
         self.fit = dict({"shuffle": False}, **(fit or {}))
+        self.own_fit = dict(fit or {})
         self.batches: Any = batches
         self.made: _keras2_functions.Made = []
         self.functions: Dict[Any, Any] = {}

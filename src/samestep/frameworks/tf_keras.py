@@ -61,6 +61,7 @@ class Program:
         self.model = model
         self.keras = _library(model)
         self.fit = dict({"shuffle": False}, **(fit or {}))
+        self.own_fit = dict(fit or {})
         self.batches = batches
         self.train_functions: Dict[Any, Any] = {}
         self.observed_functions: Dict[int, Any] = {}

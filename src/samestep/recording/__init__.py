@@ -10,3 +10,6 @@ environment.py what the process runs on
 How a framework is hooked is in ``samestep.frameworks``, in its ``_recording_…`` file; the folder of a run is written and read
 by ``samestep.runs``. Python 3.7, standard library and NumPy only; xxhash where it is installed.
 """
+
+METRICS_VARIABLE = "SAMESTEP_METRICS"
+"""The environment variable that names a file to which a run's metrics may be written, a line `name: value` each."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from samestep.recording import METRICS_VARIABLE
 from samestep.recording.generators import generators
 from samestep.recording.recorder import Recorder
 from samestep.runs.writing import RunWriter
@@ -46,8 +48,14 @@ class Recording:
         return self._writer.folder
 
     def log(self, **scalars: float) -> None:
-        """Note scalars by name. With step=…, as a row of their own; without, with the next update."""
+        """Note scalars by name. With step=…, as a row of their own; without, with the next update.
+
+        Under `samestep repeat` they are also metrics of the run: of each name the last one.
+        """
         self._recorder.log(**scalars)
+        if METRICS_VARIABLE in os.environ:
+            with open(os.environ[METRICS_VARIABLE], "a", encoding="utf-8") as file:
+                file.writelines(f"{name}: {float(value)!r}\n" for name, value in scalars.items() if name != "step")
 
     def keras(self) -> Any:
         """A callback for `fit` of the Keras, or tf_keras, that has been imported."""

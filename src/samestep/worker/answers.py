@@ -15,7 +15,9 @@ import numpy as np
 
 from samestep import errors
 from samestep.frameworks import FUNCTIONS, _randomness, _rows, end_pipelines_at_once
+from samestep.worker import plain
 from samestep.worker.loading import Rows, explained, fit_dtype, load
+from samestep.worker.vectorised import Vectorised
 
 Answer = Any
 """A tree of dicts, lists, numbers and arrays, as a message can hold it."""
@@ -125,6 +127,34 @@ class Session:
                 return self.adapter.train(self.program, rows["x"], rows["y"], **how)
         finally:
             _randomness.end()
+
+    def do_plain_run(
+        self,
+        source: dict[str, Any],
+        seed: int,
+        train: Any,
+        held: Any,
+        batch_size: int,
+        epochs: int,
+        on_few: bool = False,
+    ) -> Answer:
+        """The values of a plain run of this seed; the first request of its process, and the last."""
+        return plain.run(source, seed, train, held, batch_size, epochs, self.progress, on_few)
+
+    def do_vectorise(
+        self, source: dict[str, Any], seeds: list[int], train: Any, held: Any, batch_size: int, epochs: int
+    ) -> Answer:
+        """Get ready to train many seeds in one computation; the answer says how many at once."""
+        self.vectorised = Vectorised(source, seeds, train, held, batch_size, epochs)
+        return self.vectorised.described()
+
+    def do_run_seeds(self, seeds: list[int]) -> Answer:
+        """The metrics of plain runs of these seeds, computed together."""
+        return self.vectorised.run(seeds, self.progress)
+
+    def do_check_seed(self, seed: int) -> Answer:
+        """The metrics of this seed on few rows, computed together with those of its ±1-ulp siblings."""
+        return self.vectorised.checked(seed, self.progress)
 
     def do_evaluate(self, rows: int, batch_size: int) -> Answer:
         part = self._part(slice(rows))

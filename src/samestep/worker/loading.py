@@ -32,22 +32,50 @@ def load(source: dict[str, Any], seed: int, x: Rows, y: Rows, double: bool = Fal
 
     double: whether it should compute in float64, as far as it leaves the precision to its framework and its parameters.
     """
-    label = source["label"]
-    _seed_generators(seed)
-    module = _run(source)
-    build = _find(module, source)
-    x, y = _prepared(module, label, x, y)
-    _seed_generators(seed)
-    seed_frameworks(seed)
+    module, build = run_program(source, seed)
+    x, y = prepared(module, source["label"], x, y)
+    seed_all(seed)
     if double:
         compute_in("float64")
-    with explained(label, "{}()".format(source["function"])):
-        built = build(**_wanted(build, seed=seed, input_shape=_rows.each(lambda array: tuple(array.shape[1:]), x)))
+    with explained(source["label"], "{}()".format(source["function"])):
+        built = call(build, seed, x)
         adapter = adapter_for(built)
         if double and hasattr(built, "widen"):
             built.widen()
         rows = fit_dtype(_rows.take(x, slice(2)), np.float64 if double else np.float32, True)
         return adapter, adapter.load(built, rows), x, y
+
+
+def run_program(source: dict[str, Any], seed: int) -> tuple[ModuleType, Callable[..., Any]]:
+    """Run the program's file or module; returns it and its build function."""
+    _seed_generators(seed)
+    module = _run(source)
+    return module, _find(module, source)
+
+
+def seed_all(seed: int) -> None:
+    """Seed Python's and NumPy's generators, and those of the frameworks that the program has imported."""
+    _seed_generators(seed)
+    seed_frameworks(seed)
+
+
+def seed_loaded(seed: int) -> None:
+    """As seed_all does, but TensorFlow is not imported only to be seeded, as Keras's own way does whatever its backend is.
+
+    For programs from which TensorFlow draws nothing.
+    """
+    keras = sys.modules.get("keras")
+    if keras is None or "tensorflow" in sys.modules or keras.config.backend() != "jax":
+        seed_all(seed)
+        return
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+    importlib.import_module("samestep.frameworks._vectorised_keras").seed_all(seed)
+
+
+def call(build: Callable[..., Any], seed: int, x: Rows) -> Any:
+    """What build returns, given those of seed and input_shape that it names; input_shape is the shape of one row of x."""
+    return build(**wanted(build, seed=seed, input_shape=_rows.each(lambda array: tuple(array.shape[1:]), x)))
 
 
 def fit_dtype(rows: Rows, dtype: Any, is_input: bool) -> Rows:
@@ -130,7 +158,11 @@ def _seed_generators(seed: int) -> None:
     np.random.seed(seed % 2**32)
 
 
-def _prepared(module: ModuleType, label: str, x: Rows, y: Rows) -> tuple[Rows, Rows]:
+def prepared(module: ModuleType, label: str, x: Rows, y: Rows) -> tuple[Rows, Rows]:
+    """The rows as the program's prepare(x, y), if it has one, makes them.
+
+    Raises ProgramError where nothing could train on those.
+    """
     prepare = getattr(module, "prepare", None)
     if prepare is None:
         return x, y
@@ -223,7 +255,7 @@ def functions_of(module: ModuleType) -> str:
     return ", ".join(sorted(own)) or "no functions"
 
 
-def _wanted(build: Callable[..., Any], **offered: Any) -> dict[str, Any]:
+def wanted(build: Callable[..., Any], **offered: Any) -> dict[str, Any]:
     """Those of the offered arguments that build names: it may take none, seed, input_shape or both."""
     try:
         names = inspect.signature(build).parameters

@@ -173,7 +173,7 @@ class Worker:
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = self._process.wait(timeout=2)
             self._watcher.join()
-            return f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit status {code}"
+            return f"was killed by {signal_name(-code)}" if code < 0 else f"ended with exit status {code}"
         self.close()
         return "closed the line"
 
@@ -192,7 +192,8 @@ def _stream(stream: IO[bytes] | None) -> BinaryIO:
     return cast(BinaryIO, stream)
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """A signal by its name, for a message."""
     try:
         return signal.Signals(number).name
     except ValueError:
