@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
 from samestep.errors import UsageError
 from samestep.results import DiffResult, Group, RepeatResult
@@ -152,6 +151,8 @@ def _means(axes: Any, result: RepeatResult) -> None:
 
 
 def _half(values: tuple[float, ...]) -> float:
+    from scipy.stats import t as student
+
     return float(student.isf(0.025, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
 
 
