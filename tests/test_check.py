@@ -158,6 +158,24 @@ def test_files_that_a_run_leaves_are_blamed_and_nothing_of_the_users_is_lost(scr
     assert os.path.exists("state.json")
 
 
+def test_what_somebody_else_writes_meanwhile_is_not_lost(script):
+    path = script("import os, random\nprint(random.random())\nopen('out.txt', 'w').write('x')\n")
+    begun = []
+
+    def write(doing, fraction):
+        begun.append(doing)
+        if len(begun) == 2:
+            Path("mine.txt").write_text("mine")
+        if len(begun) == 4:
+            Path("train.py").write_text(Path("train.py").read_text() + "# a note of mine\n")
+
+    samestep.check(path, runs=2, progress=write)
+    assert len(begun) > 4
+    assert Path("mine.txt").read_text() == "mine"
+    assert Path("train.py").read_text().endswith("mine\n")
+    assert Path("out.txt").read_text() == "x"
+
+
 def test_the_order_in_which_tasks_are_done_is_played_and_blamed(script):
     text = """
         import time
@@ -193,6 +211,13 @@ def test_a_python_process_that_the_script_starts_is_watched(script):
     text = "import subprocess, sys\nprint(subprocess.run([sys.executable, 'child.py'], capture_output=True).stdout)\n"
     result = samestep.check(script(text), runs=2)
     assert told(result) == [("random", "child.py:2")]
+
+
+def test_more_values_are_played_than_a_command_line_holds(script):
+    text = "import os\nbits = [os.urandom(2) for _ in range(5000)]\nprint('loss', sum(b[0] for b in bits) / 7)\n"
+    result = samestep.check(script(text), runs=2)
+    assert told(result) == [("os.urandom", "train.py:2")]
+    assert proved(result)
 
 
 def test_a_rare_difference_is_found_with_more_runs_and_its_rarity_is_told(script):

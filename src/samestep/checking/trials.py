@@ -15,6 +15,7 @@ from typing import Any
 from samestep.errors import ProgramError
 from samestep.runs import launching
 from samestep.runs.reading import Run
+from samestep.watching.install import OPTIONS
 from samestep.watching.tape import SEPARATOR
 
 Played = Mapping[str, Mapping[str, list[Any]]]
@@ -145,13 +146,8 @@ class Launch:
         """Run it once; folder: a new one for all that is noted. Raises ProgramError where watching itself failed."""
         folder.mkdir(parents=True)
         (folder / "stdin").write_bytes(self.stdin)
-        watch = {
-            "folder": str(folder),
-            "played": setup.played,
-            "switches": sorted(setup.switches),
-            "edits": setup.edits,
-        }
-        options = {"record": {"digest": "", "every": 0, "on_error": "continue"}, "watch": watch}
+        (folder / OPTIONS).write_text(json.dumps(self._watching(folder, setup)), encoding="utf-8")
+        options = {"record": {"digest": "", "every": 0, "on_error": "continue"}, "watch": str(folder / OPTIONS)}
         begun = time.monotonic()
         with (
             open(folder / "stdin", "rb") as read,
@@ -169,6 +165,12 @@ class Launch:
             why = done.trouble or _text(folder / "stderr")[-2000:]
             raise ProgramError(f"{self.script} could not be watched: {why}")
         return Trial(folder, setup, done.exit_status, took, seconds is not None and took >= seconds)
+
+    def _watching(self, folder: Path, setup: Setup) -> dict[str, Any]:
+        """What is watched, for the process and those that it starts. home: the script's folder, and where it begins."""
+        home = [str(Path(self.script).resolve().parent), os.getcwd()]
+        told = {"played": setup.played, "switches": sorted(setup.switches), "edits": dict(setup.edits)}
+        return {"folder": str(folder), "home": home, **told}
 
 
 def _variables(setup: Setup, environment: Mapping[str, str]) -> dict[str, str]:

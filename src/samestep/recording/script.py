@@ -25,12 +25,13 @@ def main() -> None:
     _make_samestep_importable()
     _need_numpy()
     send = _sender(line)
-    end = _record(send, options["record"], options.get("watch"), script) if "record" in options else _let_it_end
+    watch = json.loads(_read(options["watch"])) if "watch" in options else None
+    end = _record(send, options["record"], watch) if "record" in options else _let_it_end
     sys.argv[:] = sys.argv[3:]
     sys.path[0] = os.path.dirname(os.path.realpath(script))
     if "seed" in options:
         _seed(send, options["seed"])
-    _run(script, end, options.get("watch", {}).get("edits", {}))
+    _run(script, end, watch["edits"] if watch else {})
 
 
 def _make_samestep_importable() -> None:
@@ -79,14 +80,14 @@ def _seed(send: Send, options: Any) -> None:
     tell(Seeding(tell).begin(**options))
 
 
-def _record(send: Send, options: Any, watch: Any, script: str) -> Callable[[int], None]:
+def _record(send: Send, options: Any, watch: Any) -> Callable[[int], None]:
     from samestep.frameworks import _recording
     from samestep.recording.recorder import Recorder
 
     recorder = Recorder(send, **options)
     recorder.begin()
     _recording.hook(recorder)
-    end = recorder.end if watch is None else _watched(script, watch, recorder)
+    end = recorder.end if watch is None else _watched(watch, recorder)
     leave = os._exit
 
     def exit_at_once(status: int) -> None:
@@ -97,11 +98,11 @@ def _record(send: Send, options: Any, watch: Any, script: str) -> Callable[[int]
     return end
 
 
-def _watched(script: str, options: Any, recorder: Any) -> Callable[[int], None]:
+def _watched(options: Any, recorder: Any) -> Callable[[int], None]:
     """Watch what may differ from run to run as well, for samestep check; returns what ends both."""
     from samestep.watching.install import install
 
-    finish = install(script, options, lambda: recorder.step)
+    finish = install(options, lambda: recorder.step)
 
     def end(status: int) -> None:
         finish()
@@ -131,8 +132,8 @@ def _run(script: str, end: Callable[[int], None], edits: Any) -> None:
         sys.exit(state["status"])
 
 
-def _read(script: str) -> bytes:
-    with open(script, "rb") as file:
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
         return file.read()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 from typing import Any, Callable, Dict, List
 
@@ -20,14 +19,13 @@ CHILDREN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "children")
 """The folder of what Python imports by itself when it starts."""
 
 
-def install(script: str, options: Any, step: Callable[[], int]) -> Callable[[], None]:
+def install(options: Any, step: Callable[[], int]) -> Callable[[], None]:
     """Watch this process from now on, and those that it starts; returns what to call before it ends.
 
-    options: folder of the tape, played values, switches, edits (new texts of files). step: tells how many updates were made.
+    options: what the file OPTIONS in their folder holds, the folder of the tape, played values, switches, edits (new texts of
+    files), home (the script's folder, and where it begins). step: tells how many updates were made.
     """
-    places.started(script)
-    with open(os.path.join(options["folder"], OPTIONS), "w", encoding="utf-8") as file:
-        json.dump({"home": places.HOME, **options}, file)
+    places.HOME[:] = options["home"]
     os.environ[VARIABLE] = os.path.join(options["folder"], OPTIONS)
     os.environ["PYTHONPATH"] = os.pathsep.join([CHILDREN, *filter(None, [os.environ.get("PYTHONPATH")])])
     tape = Tape(options["folder"], options["played"], options["switches"])

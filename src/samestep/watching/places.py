@@ -75,8 +75,3 @@ def place(frame: Any) -> str:
 
 HOME = [os.getcwd(), os.getcwd()]
 """The script's folder, and the one that it was started in."""
-
-
-def started(script: str) -> None:
-    """Say where the script is, before it may go elsewhere."""
-    HOME[:] = [os.path.dirname(os.path.abspath(script)), os.getcwd()]
