@@ -390,7 +390,7 @@ def trained(folder, order=slice(None), rate=0.1, first=0, decay=0.0):
         Recorder(writer.take),
         (Entry("parameter", "w", "float32", (64, 10)), Entry("gradient", "w", "float32", (64, 10))),
     )
-    recorder.tell({"environment": ENVIRONMENT, "digest": recorder.digest_name})
+    writer.take({"environment": ENVIRONMENT, "digest": recorder.digest_name})
     for step in range(60):
         rows = slice(first + 16 * step, first + 16 * step + 16)
         exponents = np.exp(x[rows][:, order] @ kernel[order])
@@ -405,7 +405,7 @@ def trained(folder, order=slice(None), rate=0.1, first=0, decay=0.0):
         }
         recorder.update("SGD", entries, [kernel, gradient], scalars, recorder.digest(x[rows].tobytes()))
     recorder.flush()
-    recorder.tell({"environment": ENVIRONMENT, "ended": 0})
+    writer.take({"environment": ENVIRONMENT, "ended": 0})
     writer.close(0)
     return folder
 

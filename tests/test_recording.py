@@ -288,7 +288,7 @@ def test_scalars_are_logged_with_the_next_update_or_in_rows_of_their_own():
     one.log(step=7, loss=0.25)
     one.flush()
     heads = {m["segment"]["source"]: m["segment"]["scalars"] for m in told if "segment" in m}
-    assert heads == {"it": ["loss", "accuracy"], "log": ["loss"]}
+    assert heads == {"it": ("loss", "accuracy"), "log": ("loss",)}
     assert [block["step"].tolist() for block in rows(told)] == [[0], [7]]
 
 

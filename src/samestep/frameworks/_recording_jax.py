@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
 
-from samestep.frameworks._recording import Label, Source, batch_digest, guarded, plain, replaced
+from samestep.frameworks._recording import Label, Source, batch_digest, guarded, numbered, plain, replaced
 from samestep.recording.recorder import GRADIENT, PARAMETER, UPDATE, Recorder
 
 
@@ -35,9 +35,9 @@ def hook(package: Any, recorder: Recorder) -> None:
 
 
 def _watch_of(recorder: Recorder) -> _Watch:
-    if not hasattr(recorder, "_jax_watch"):
-        recorder._jax_watch = _Watch(recorder)  # type: ignore[attr-defined]
-    watch: _Watch = recorder._jax_watch  # type: ignore[attr-defined]
+    if "jax" not in recorder.watches:
+        recorder.watches["jax"] = _Watch(recorder)
+    watch: _Watch = recorder.watches["jax"]
     return watch
 
 
@@ -190,8 +190,7 @@ class _Watch:
                 labels.append((kind, _name(path)))
                 arrays.append(leaf)
         known = tuple(labels)
-        number = " {}".format(len(self.sources)) if self.sources else ""
-        source = self.sources.setdefault(known, Source(self.recorder, "optax" + number))
+        source = self.sources.setdefault(known, Source(self.recorder, numbered("optax", len(self.sources))))
         take = functools.partial(self._take, source, known)
         if not any(isinstance(one, self.jax.core.Tracer) for one in (*arrays, loss, *batch)):
             take(arrays, loss, batch)
@@ -224,7 +223,7 @@ class _Watch:
 
     def _take(self, source: Source, labels: Tuple[Label, ...], arrays: List[Any], loss: Any, batch: List[Any]) -> None:
         with guarded(self.recorder):
-            seen = batch_digest(self.recorder, batch) if batch else batch_digest(self.recorder, ())
+            seen = batch_digest(self.recorder, batch)
             source.update(labels, [plain(array) for array in arrays], {"loss": float(loss)}, seen)
 
     def _take_apart(self, take: Callable[..., None], arrays: List[Any], count: int) -> None:

@@ -15,7 +15,7 @@ import weakref
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from samestep.frameworks import _recording_device
-from samestep.frameworks._recording import Label, Source, batch_digest, guarded, replaced
+from samestep.frameworks._recording import Label, Source, batch_digest, guarded, numbered, replaced
 from samestep.recording import digests
 from samestep.recording.recorder import BUFFER, GENERATOR, GRADIENT, PARAMETER, Entry, Recorder
 
@@ -144,7 +144,7 @@ class _Watch:
         found: Dict[str, Any] = {}
         for root in roots:
             name = type(root).__name__
-            found[name if name not in found else "{} {}".format(name, len(found))] = root
+            found[numbered(name, len(found) if name in found else 0)] = root
         return found
 
 
@@ -152,7 +152,7 @@ class _Optimizer:
     """One optimizer, with the names of its parameters, found when it first updates them."""
 
     def __init__(self, watch: _Watch, optimizer: Any, number: int) -> None:
-        name = type(optimizer).__name__ + (" {}".format(number) if number else "")
+        name = numbered(type(optimizer).__name__, number)
         self.watch, self.source = watch, Source(watch.recorder, name)
         self.parameters: List[Any] = []
         self.buffers: List[Any] = []

@@ -20,8 +20,6 @@ ROWS = 256
 SECONDS = 1.0
 """So old does a block grow, at most, before it is handed on."""
 PARAMETER, GRADIENT, UPDATE, BUFFER, GENERATOR = "parameter", "gradient", "update", "buffer", "generator"
-
-
 LOG = "log"
 """The source of rows that were logged with a step of their own."""
 
