@@ -46,8 +46,9 @@ def hook(recorder: Recorder) -> None:
 class Source:
     """What makes updates: an optimizer or a training step, with the entries of its tensors, made anew when its labels are."""
 
-    def __init__(self, recorder: Recorder, name: str) -> None:
+    def __init__(self, recorder: Recorder, name: str, framework: str) -> None:
         self.recorder, self.name = recorder, name
+        recorder.frameworks[name] = framework
         self._labels: Optional[Sequence[Label]] = None
         self._entries: Tuple[Entry, ...] = ()
 

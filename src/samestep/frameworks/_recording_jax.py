@@ -256,7 +256,7 @@ class _Watch:
                 labels.append((kind, _name(path)))
                 arrays.append(leaf)
         known = tuple(labels)
-        source = self.sources.setdefault(known, Source(self.recorder, numbered("optax", len(self.sources))))
+        source = self.sources.setdefault(known, Source(self.recorder, numbered("optax", len(self.sources)), "jax"))
         take = functools.partial(self._take, source, known)
         if any(isinstance(one, self.jax.core.Tracer) for one in (*arrays, loss, *batch)):
             self.passed_on(Note([*arrays, self.jax.numpy.asarray(loss)], batch, take))

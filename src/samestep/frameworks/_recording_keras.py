@@ -84,7 +84,7 @@ class _Watched:
 
     def __init__(self, model: Any, recorder: Recorder) -> None:
         self.model, self.recorder = model, recorder
-        self.source = Source(recorder, "{} {}".format(type(model).__module__.split(".")[0], model.name))
+        self.source = Source(recorder, "{} {}".format(type(model).__module__.split(".")[0], model.name), "keras")
         self.labels: Tuple[Label, ...] = ()
         self.scalars: List[str] = []
         self.backend = _backend(model)

@@ -83,7 +83,7 @@ class _Loops:
 
     def _note(self, optimizer: Any, pairs: List[Tuple[Any, Any]], rate: Any) -> None:
         name = numbered(type(optimizer).__name__, len(self.sources))
-        source = self.sources.setdefault(id(optimizer), Source(self.recorder, name))
+        source = self.sources.setdefault(id(optimizer), Source(self.recorder, name, "tensorflow"))
         named = [(GRADIENT, variable_name(v) + end, t) for g, v in pairs for end, t in parts(g)]
         named += [(PARAMETER, variable_name(v), value_of(v)) for _, v in pairs]
         labels = tuple((kind, name) for kind, name, _ in named)
@@ -194,7 +194,7 @@ class _Sessions:
             labels = [(GRADIENT, variable_name(v) + end) for g, v in pairs for end, _ in parts(g)]
             labels += [(PARAMETER, variable_name(v)) for v in variables] + [(BUFFER, variable_name(v)) for v in buffers]
             arrays = [plain(a) for group in (*got["gradients"], *after) for a in group]
-            source = self.sources.setdefault(name, Source(self.recorder, name))
+            source = self.sources.setdefault(name, Source(self.recorder, name, "tensorflow 1"))
             loss = got.get("loss", math.nan)
             source.update(tuple(labels), arrays, {"loss": float(loss.mean())} if hasattr(loss, "mean") else {}, batch)
 

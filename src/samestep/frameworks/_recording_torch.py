@@ -154,7 +154,7 @@ class _Optimizer:
 
     def __init__(self, watch: _Watch, optimizer: Any, number: int) -> None:
         name = numbered(type(optimizer).__name__, number)
-        self.watch, self.source = watch, Source(watch.recorder, name)
+        self.watch, self.source = watch, Source(watch.recorder, name, "torch")
         self.parameters: List[Any] = []
         self.buffers: List[Any] = []
         self.views: List[_View] = []

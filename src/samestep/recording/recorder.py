@@ -81,6 +81,8 @@ class Recorder:
         self._generators: Tuple[Generator, ...] = ()
         self._complete: Dict[str, Tuple[Tuple[Entry, ...], Tuple[Entry, ...]]] = {}
         self.broken = ""
+        self.frameworks: Dict[str, str] = {}
+        """Of each source, which framework's it is, where that is known: what it calls a loss or a batch, and its layouts."""
         self.watches: Dict[str, Any] = {}
         """What a framework's hooks keep from one of its modules to the next."""
         self.behind: List[Callable[[], None]] = []
@@ -201,7 +203,8 @@ class Recorder:
         if table is not None:
             self._hand_on(table)
         table = self._tables[source] = _Table(source, entries, scalars, digest)
-        head = {"source": source, "entries": entries, "scalars": scalars, "digest": digest}
+        framework = self.frameworks.get(source, "")
+        head = {"source": source, "framework": framework, "entries": entries, "scalars": scalars, "digest": digest}
         self._guarded({"segment": head})
         return table
 
