@@ -24,6 +24,7 @@ class Recording:
     def __init__(self, rows=30, entries=ENTRIES, scalars=SCALARS, source="SGD", digest="xxh3-128", steps=None):
         generator = np.random.default_rng(0)
         self.entries, self.scalars, self.source, self.digest = copy.deepcopy(entries), list(scalars), source, digest
+        self.framework = ""
         self.columns = {
             "step": np.arange(rows) if steps is None else np.array(steps),
             "time": np.arange(rows) / 4,
@@ -56,6 +57,7 @@ class Recording:
         return {
             "segment": {
                 "source": self.source,
+                "framework": self.framework,
                 "entries": self.entries,
                 "scalars": self.scalars,
                 "digest": self.digest,

@@ -241,6 +241,89 @@ def test_tensors_of_the_same_name_are_told_apart_by_their_order(diff):
     assert diff(twice, twice).verdict == "identical"
 
 
+# other names, other frameworks
+
+
+@pytest.mark.parametrize(
+    ("other", "verdict"), [(renamed(NAMES), "identical"), (renamed(NAMES).altered(digests=(ROW, 3)), "different")]
+)
+def test_parameters_of_other_names_are_paired_by_their_shapes_and_told(diff, other, verdict):
+    result = diff(BASE, other)
+    assert (result.verdict, result.unpaired_left) == (verdict, ())
+    assert result.note == "paired by order and shape: first/kernel = fc1.weight, last/kernel = fc2.weight"
+
+
+LAYERS = [[kind, name, "float32", [4, 4]] for kind in ("parameter", "gradient") for name in ("layer10", "layer2")]
+
+
+@pytest.mark.parametrize(
+    ("framework", "names", "paired"),
+    [
+        ("torch", {"layer10": "a", "layer2": "b"}, True),
+        ("jax", {"layer10": "a", "layer2": "b"}, False),  # in the order of names, whatever the order of the network
+        ("jax", {"layer10": "b", "layer2": "a"}, True),
+        ("torch", {"layer10": "a"}, True),
+    ],
+)
+def test_parameters_of_one_shape_are_paired_in_their_order_unless_it_is_that_of_names(diff, framework, names, paired):
+    ours, theirs = Recording(entries=LAYERS), Recording(entries=LAYERS)
+    ours.framework = theirs.framework = framework
+    ours.entries = [[kind, {"layer10": "one", "layer2": "another"}[name], *rest] for kind, name, *rest in LAYERS]
+    theirs.entries = [[kind, names.get(name, name), *rest] for kind, name, *rest in LAYERS]
+    result = diff(ours, theirs)
+    assert (result.verdict, len(result.unpaired_left)) == (("identical", 0) if paired else ("undecided", 4))
+
+
+def test_parameters_of_which_one_run_has_more_of_a_shape_are_not_paired(diff):
+    fewer = Recording(entries=[["parameter", "x", "float32", [4, 4]], ["gradient", "x", "float32", [4, 4]]])
+    result = diff(Recording(entries=LAYERS), fewer)
+    assert (result.verdict, len(result.unpaired_left), len(result.unpaired_right)) == ("undecided", 4, 2)
+
+
+def ported(left="keras", right="torch", rate=0.1):
+    """The same training in two frameworks: kernels transposed, another precision of the rate, other batches and logs."""
+    ours, theirs = Recording(), renamed({**NAMES, "mean": "running_mean"})
+    ours.framework, theirs.framework = left, right
+    for entry in theirs.entries[:4]:
+        entry[3] = entry[3][::-1]
+    theirs.columns["digests"][:, [0, 2]] ^= 1
+    theirs.columns["norms"][:, :4] *= 1 + 2e-7
+    theirs.columns["batch"] ^= 1
+    ours.columns["scalars"][:, 0], theirs.columns["scalars"][:, 0] = np.float32(rate), rate
+    return ours, theirs
+
+
+def test_of_two_frameworks_layouts_batches_roundings_of_norms_and_means_of_the_loss_are_no_difference(diff):
+    ours, theirs = ported()
+    theirs.columns["scalars"][:, 2] *= 2
+    result = diff(ours, theirs)
+    assert (result.verdict, result.first_difference, result.compared) == ("undecided", None, 30)
+    assert "of keras and torch only scalars of one meaning, and norms up to rounding, were compared" in result.note
+    assert "first/kernel = fc1.weight" in result.note
+    assert (result.unpaired_left, result.unpaired_right) == (
+        ("buffer mean", "scalar accuracy", "loss"),
+        ("buffer running_mean", "scalar accuracy", "loss"),
+    )
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_of_two_frameworks_norms_that_no_rounding_puts_so_far_apart_are_a_difference(diff, place):
+    ours, theirs = ported()
+    theirs = theirs.altered(digests=(ROW, place))
+    theirs.columns["norms"][ROW, place] *= 1 + 1e-5
+    assert where(diff(ours, theirs)) == ("different", ROW, *ENTRIES[place][:2])
+
+
+@pytest.mark.parametrize(("apart", "found"), [(0.0, None), (1e-9, None), (1e-6, "loss")])
+def test_of_two_frameworks_losses_of_one_meaning_and_learning_rates_are_compared_as_float32(diff, apart, found):
+    ours, theirs = ported(left="jax")
+    for side in (ours, theirs):
+        side.columns["scalars"][:, 2] = 0.75
+    theirs.columns["scalars"][ROW, 2] *= 1 + apart
+    first = diff(ours, theirs).first_difference
+    assert (first and first.kind) == found
+
+
 @pytest.mark.parametrize(("pairs", "side"), [({"firts/kernel": "mean"}, "left"), ({"mean": "firts/kernel"}, "right")])
 def test_a_map_that_names_no_tensor_is_refused(diff, pairs, side):
     with pytest.raises(samestep.UsageError, match=f"the {side} run, holds no tensor .*Did you mean first/kernel"):
@@ -268,7 +351,8 @@ def test_a_scalar_that_only_one_run_logged_is_told_and_is_no_difference(diff):
 
 def test_runs_with_nothing_in_common_are_undecided(diff):
     left, right = (
-        Recording(30, entries=[["parameter", name, "float32", [1]]], scalars=[name], source=name) for name in "ab"
+        Recording(30, entries=[["parameter", name, "float32", [size]]], scalars=[name], source=name)
+        for name, size in (("a", 1), ("b", 2))
     )
     result = diff(left, right)
     assert (result.verdict, result.first_difference) == ("undecided", None)
@@ -390,7 +474,7 @@ def trained(folder, order=slice(None), rate=0.1, first=0, decay=0.0):
         Recorder(writer.take),
         (Entry("parameter", "w", "float32", (64, 10)), Entry("gradient", "w", "float32", (64, 10))),
     )
-    recorder.tell({"environment": ENVIRONMENT, "digest": recorder.digest_name})
+    writer.take({"environment": ENVIRONMENT, "digest": recorder.digest_name})
     for step in range(60):
         rows = slice(first + 16 * step, first + 16 * step + 16)
         exponents = np.exp(x[rows][:, order] @ kernel[order])
@@ -405,7 +489,7 @@ def trained(folder, order=slice(None), rate=0.1, first=0, decay=0.0):
         }
         recorder.update("SGD", entries, [kernel, gradient], scalars, recorder.digest(x[rows].tobytes()))
     recorder.flush()
-    recorder.tell({"environment": ENVIRONMENT, "ended": 0})
+    writer.take({"environment": ENVIRONMENT, "ended": 0})
     writer.close(0)
     return folder
 

@@ -17,16 +17,13 @@ from samestep.recording.recorder import GRADIENT, PARAMETER, Entry, Recorder
 from samestep.runs.reading import Run
 
 SCRIPTS = Path(__file__).parent / "scripts"
-UPDATES = {
-    "keras_fit.py": 22,
-    "tf_keras_fit.py": 22,
-    "torch_loop.py": 14,
-    "lightning_fit.py": 14,
-    "tensorflow1_session.py": 14,
-    "tensorflow_loop.py": 12,
-    "jax_loop.py": 12,
+TOGETHER = {
+    "tensorflow": {"tensorflow_loop.py": 12, "keras_fit.py": 22, "tf_keras_fit.py": 22},
+    "torch": {"torch_loop.py": 14, "lightning_fit.py": 14, "trainer_fit.py": 14, "keras_fit.py": 22},
+    "jax": {"jax_loop.py": 12, "keras_fit.py": 22},
+    "tensorflow 1": {"tensorflow1_session.py": 14},
 }
-"""Updates that each script makes."""
+"""By framework, which takes longer to start than to train: scripts, and the updates that each makes."""
 LOOP = """
 import sys, time
 import torch
@@ -64,46 +61,80 @@ def written(folder, text, name="script.py"):
     return path
 
 
-@pytest.mark.parametrize(
-    ("script", "backend"),
-    [
-        ("keras_fit.py", "tensorflow"),
-        ("keras_fit.py", "jax"),
-        ("keras_fit.py", "torch"),
-        *[(script, "") for script in UPDATES if script != "keras_fit.py"],
-    ],
-)
-def test_an_unedited_script_trains_the_same_bits_and_repeats(script, backend, tmp_path):
-    environment = {"KERAS_BACKEND": backend} if backend else {}
-    plain = run(sys.executable, SCRIPTS / script, "3", cwd=tmp_path, environment=environment)
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory):
+    """The folder of a script's run with a seed, made once."""
+    place, made = tmp_path_factory.mktemp("seeded"), {}
+
+    def run_of(script, seed):
+        folder = place / f"{script}-{seed}"
+        if folder not in made:
+            made[folder] = recorded(SCRIPTS / script, seed, to=folder, cwd=place)
+            assert made[folder].returncode == 0, made[folder].stderr
+        return folder
+
+    return run_of
+
+
+@pytest.mark.parametrize("framework", TOGETHER)
+def test_unedited_scripts_train_the_same_bits_and_repeat(framework, tmp_path):
+    updates, options = TOGETHER[framework], {"cwd": tmp_path, "environment": {"KERAS_BACKEND": framework.split()[0]}}
+    script, arguments = SCRIPTS / "several.py", ["3", *updates]
+    plain = run(sys.executable, script, *arguments, **options)
+    assert len(plain.stdout.split()) == len(updates), plain.stderr
     for name in ("one", "two"):
-        done = recorded(SCRIPTS / script, "3", to=name, cwd=tmp_path, environment=environment)
+        done = recorded(script, *arguments, to=name, **options)
         assert done.returncode == 0, done.stderr
         assert done.stdout == plain.stdout, "the final weights have the same digest"
     one = Run.open(tmp_path / "one")
     assert (one.manifest["status"], one.manifest["note"]) == ("complete", "")
-    assert list(rows_in(tmp_path / "one").values()) == [UPDATES[script]]
-    kinds = [entry.kind for entry in next(iter(one.sources.values()))[0].segment.entries]
-    assert kinds.count(GRADIENT) == kinds.count(PARAMETER) >= 2
+    assert sorted(rows_in(tmp_path / "one").values()) == sorted(updates.values())
+    for blocks in one.sources.values():
+        kinds = [entry.kind for entry in blocks[0].segment.entries]
+        assert kinds.count(GRADIENT) == kinds.count(PARAMETER) >= 2
     assert samestep.diff(tmp_path / "one", tmp_path / "two").verdict == "identical"
 
 
 @pytest.mark.parametrize("script", ["torch_loop.py", "jax_loop.py"])
-def test_two_seeds_differ_from_the_first_update_on(script, tmp_path):
-    for seed in ("1", "2"):
-        assert recorded(SCRIPTS / script, seed, to=seed, cwd=tmp_path).returncode == 0
-    result = samestep.diff(tmp_path / "1", tmp_path / "2")
+def test_two_seeds_differ_from_the_first_update_on(script, seeded):
+    result = samestep.diff(seeded(script, "1"), seeded(script, "2"))
     assert result.verdict == "different"
     assert result.first_difference.step == 0
 
 
-def test_a_learning_rate_that_changes_later_is_found_at_its_update(tmp_path):
+def test_a_learning_rate_that_changes_later_is_found_at_its_update(tmp_path, seeded):
     text = (SCRIPTS / "torch_loop.py").read_text()
-    for name, every in (("one", 5), ("two", 4)):
-        script = written(tmp_path, text.replace("StepLR(optimizer, 5,", f"StepLR(optimizer, {every},"), f"{name}.py")
-        assert recorded(script, to=name, cwd=tmp_path).returncode == 0
-    first = samestep.diff(tmp_path / "one", tmp_path / "two").first_difference
+    script = written(tmp_path, text.replace("StepLR(optimizer, 5,", "StepLR(optimizer, 4,"))
+    assert recorded(script, "1", to="other", cwd=tmp_path).returncode == 0
+    first = samestep.diff(seeded("torch_loop.py", "1"), tmp_path / "other").first_difference
     assert (first.step, first.name) == (4, "learning_rate")
+
+
+SHARDED = """
+import jax, jax.numpy as jnp, optax
+place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+params, optimizer = {"w": jnp.ones((4, 3))}, optax.adam(0.1)
+state = optimizer.init(params)
+def step(params, state, x):
+    loss, gradients = jax.value_and_grad(lambda params: ((x @ params["w"]) ** 2).mean())(params)
+    updates, state = optimizer.update(gradients, state, params)
+    return optax.apply_updates(params, updates), state, loss
+plain, placed = jax.jit(step), jax.jit(step, out_shardings=(place, None, place), donate_argnums=(0, 1))
+for one in (plain, placed, placed, plain, plain, placed):
+    params, state, loss = one(params, state, jnp.ones((5, 4)))
+    jax.random.normal(jax.random.key(0), (3,))
+print(params["w"].tolist())
+"""
+
+
+def test_steps_of_jax_that_take_over_their_arguments_or_place_their_results_are_seen(tmp_path):
+    script = written(tmp_path, SHARDED)
+    plain, done = run(sys.executable, script, cwd=tmp_path), recorded(script, to="run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == plain.stdout != ""
+    assert rows_in(tmp_path / "run") == {"optax": 6}
+    rates = Run.open(tmp_path / "run").sources["optax"][0].norms[:, 1]
+    assert np.all(np.diff(rates) < 0), "each row is of its own update"
 
 
 def test_the_script_sees_its_own_arguments_folder_and_exit_status(tmp_path):
@@ -288,7 +319,7 @@ def test_scalars_are_logged_with_the_next_update_or_in_rows_of_their_own():
     one.log(step=7, loss=0.25)
     one.flush()
     heads = {m["segment"]["source"]: m["segment"]["scalars"] for m in told if "segment" in m}
-    assert heads == {"it": ["loss", "accuracy"], "log": ["loss"]}
+    assert heads == {"it": ("loss", "accuracy"), "log": ("loss",)}
     assert [block["step"].tolist() for block in rows(told)] == [[0], [7]]
 
 
@@ -355,7 +386,7 @@ import contextlib, sys
 import numpy as np
 import samestep
 x, y = np.random.default_rng(0).normal(size=(64, 5)).astype("f4"), np.arange(64) % 3
-run = samestep.Recording("run") if sys.argv[1] == "recorded" else None
+recorded = sys.argv[1] == "recorded"
 """
 BY_HAND = {
     "keras": """
@@ -398,13 +429,16 @@ print(w.tolist())
 }
 
 
-@pytest.mark.parametrize("framework", BY_HAND)
-def test_a_recording_by_hand_sees_the_updates_that_it_is_for_and_changes_none(framework, tmp_path):
-    script = written(tmp_path, HAND + BY_HAND[framework] + "run and run.close()\n")
-    environment = {"KERAS_BACKEND": "jax"}
-    plain, done = (
-        run(sys.executable, script, how, cwd=tmp_path, environment=environment) for how in ("plain", "recorded")
+def test_recordings_by_hand_see_the_updates_that_they_are_for_and_change_none(tmp_path):
+    each = [
+        f"run = samestep.Recording({name!r}) if recorded else None\n{part}run and run.close()\n"
+        for name, part in BY_HAND.items()
+    ]
+    script, options = (
+        written(tmp_path, HAND + "".join(each)),
+        {"cwd": tmp_path, "environment": {"KERAS_BACKEND": "jax"}},
     )
+    plain, done = (run(sys.executable, script, how, **options) for how in ("plain", "recorded"))
     assert done.returncode == 0, done.stderr
     assert done.stdout == plain.stdout
-    assert list(rows_in(tmp_path / "run").values()) == [8]
+    assert [list(rows_in(tmp_path / name).values()) for name in BY_HAND] == [[8], [8], [8]]

@@ -21,7 +21,6 @@ from safetensors.numpy import load_file
 
 from recorded import ENTRIES, SCALARS, Recording, write
 from samestep.errors import DataError, UsageError
-from samestep.recording.environment import environment
 from samestep.recording.recorder import Entry, Recorder
 from samestep.runs.format import FORMAT, MANIFEST_SCHEMA
 from samestep.runs.reading import Run
@@ -117,14 +116,13 @@ def test_any_rows_are_read_bit_for_bit(made):
 def test_what_a_recorder_sends_is_written_and_read(tmp_path):
     writer = RunWriter(tmp_path / "run", ["train.py"], __file__)
     recorder = Recorder(writer.take, every=3)
-    recorder.tell({"environment": environment(), "digest": recorder.digest_name})
+    recorder.begin()
     entries = (Entry("parameter", "w", "float32", (2,)), Entry("gradient", "w", "bfloat16", (2,)))
     for step in range(7):
         arrays = [np.array([step, -0.0], np.float32), None if step == 5 else np.array([0x3F80, step], np.uint16)]
         recorder.update("SGD", entries, arrays, {"loss": 1 / (step + 1)}, b"0123456789abcdef")
     recorder.log(step=6, accuracy=0.5)
-    recorder.flush()
-    recorder.tell({"environment": environment(), "ended": 0})
+    recorder.end(0)
     writer.close(0)
     run = Run.open(tmp_path / "run")
     assert (run.status, run.steps, list(run.sources), run.samples) == ("complete", 7, ["SGD", "log"], [0, 3, 6])

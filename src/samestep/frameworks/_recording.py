@@ -6,10 +6,9 @@ know where a training step of their framework can be seen.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -47,19 +46,18 @@ def hook(recorder: Recorder) -> None:
 class Source:
     """What makes updates: an optimizer or a training step, with the entries of its tensors, made anew when its labels are."""
 
-    def __init__(self, recorder: Recorder, name: str) -> None:
+    def __init__(self, recorder: Recorder, name: str, framework: str) -> None:
         self.recorder, self.name = recorder, name
+        recorder.frameworks[name] = framework
         self._labels: Optional[Sequence[Label]] = None
         self._entries: Tuple[Entry, ...] = ()
 
-    def update(
-        self, labels: Sequence[Label], arrays: List[Any], scalars: Any, batch: bytes = digests.ABSENT, digest: str = ""
-    ) -> None:
-        """Record one update; arrays: as `plain` makes them, None for one that is not there, or digested by `digest`."""
+    def update(self, labels: Sequence[Label], arrays: List[Any], *told: Any) -> None:
+        """Record one update; arrays: as `plain` makes them, None for one that is not there, or digested. told: as in Recorder."""
         if labels is not self._labels and labels != self._labels:
             self._entries = tuple(_entry(*label, array) for label, array in zip(_distinct(labels), arrays))
             self._labels = labels
-        self.recorder.update(self.name, self._entries, arrays, scalars, batch, digest)
+        self.recorder.update(self.name, self._entries, arrays, *told)
 
 
 def _distinct(labels: Sequence[Label]) -> List[Label]:
@@ -108,13 +106,20 @@ def flat(tree: Any) -> List[Any]:
     return [tree]
 
 
-@contextlib.contextmanager
-def guarded(recorder: Recorder) -> Iterator[None]:
+class guarded:  # noqa: N801  # used as a function; a generator's context manager takes thrice as long
     """What goes wrong in recording ends the recording, and not the training, unless that is wanted."""
-    try:
-        yield
-    except Exception as error:
-        recorder.fail(error)
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self._recorder.fail(error)
+        return True
 
 
 def replaced(owner: Any, name: str, make: Callable[[Any], Any]) -> None:

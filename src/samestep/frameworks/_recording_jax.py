@@ -1,8 +1,9 @@
 """JAX: each optax.apply_updates is an update, traced or not; jit, grad and scan go on as they are.
 
 Gradients are what the optimizer's update was called with, the loss and the batch what jax.value_and_grad gave and was given,
-where the same arrays went on from one to the next. What is noted while jax.jit traces a function leaves it as one more result,
-which costs little; in scan and other loops it is handed to the host by jax.debug.callback.
+where the same arrays went on from one to the next. What is noted while jax.jit traces a function leaves it as further results,
+which are looked at while the device has its next call to work on; in scan and other loops it is handed to the host by
+jax.debug.callback.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import atexit
 import contextlib
 import functools
 import math
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from samestep.frameworks._recording import Label, Source, batch_digest, guarded, plain, replaced
+from samestep.frameworks._recording import Label, Source, batch_digest, guarded, numbered, plain, replaced
 from samestep.recording.recorder import GRADIENT, PARAMETER, UPDATE, Recorder
 
 
@@ -35,9 +36,9 @@ def hook(package: Any, recorder: Recorder) -> None:
 
 
 def _watch_of(recorder: Recorder) -> _Watch:
-    if not hasattr(recorder, "_jax_watch"):
-        recorder._jax_watch = _Watch(recorder)  # type: ignore[attr-defined]
-    watch: _Watch = recorder._jax_watch  # type: ignore[attr-defined]
+    if "jax" not in recorder.watches:
+        recorder.watches["jax"] = _Watch(recorder)
+    watch: _Watch = recorder.watches["jax"]
     return watch
 
 
@@ -51,17 +52,42 @@ def note(jax: Any, recorder: Recorder, params: Any, gradients: Any, loss: Any, b
 
 
 class Note:
-    """Arrays that leave a compiled function, with what is to be done with them: a node of a tree of JAX."""
+    """Arrays that leave a compiled function, with what is to be done with them: a node of a tree of JAX.
 
-    def __init__(self, parts: Any, take: Callable[[Any], None]) -> None:
-        self.parts, self.take = parts, take
+    tensors: those of a row, and the loss; batch: what it was made from; take: takes both, as arrays, and a moment.
+    places: of each tensor, where it is among the function's results, by which it is not handed out twice; None where it is not.
+    """
+
+    def __init__(
+        self, tensors: Any, batch: Any, take: Callable[[Any, Any, Any], None], places: Tuple[Optional[int], ...] = ()
+    ) -> None:
+        self.tensors, self.batch, self.take, self.places = tensors, batch, take, places
+
+    @property
+    def parts(self) -> List[Any]:
+        """All arrays."""
+        return [*self.tensors, *self.batch]
+
+    def beside(self, jax: Any, results: Sequence[Any]) -> Note:
+        """Without those that are among these results; the others set apart, so that the step is computed as ever."""
+        known = {id(one): place for place, one in enumerate(results)}
+        places = tuple(known.get(id(one)) for one in self.tensors)
+        others = [one for one, place in zip(self.tensors, places) if place is None]
+        return Note(jax.lax.optimization_barrier(others), self.batch, self.take, places)
+
+    def whole(self, results: Sequence[Any]) -> Note:
+        """With those that were among the results."""
+        others = iter(self.tensors)
+        tensors = [next(others) if place is None else results[place] for place in self.places]
+        return Note(tensors, self.batch, self.take)
 
 
 def _register(jax: Any) -> None:
+    def flatten(note: Note) -> Any:
+        return (note.tensors, note.batch), (note.take, note.places)
+
     with contextlib.suppress(ValueError):  # it is registered already
-        jax.tree_util.register_pytree_node(
-            Note, lambda note: (tuple(note.parts), note.take), lambda take, parts: Note(parts, take)
-        )
+        jax.tree_util.register_pytree_node(Note, flatten, lambda fixed, arrays: Note(*arrays, *fixed))
 
 
 class _Notes(List[Note]):
@@ -79,18 +105,28 @@ def _trace_of(jax: Any, given: Any) -> Any:
 
 
 class _Jitted:
-    """A compiled function: its call notes updates, everything else is that of the author's own."""
+    """A compiled function: its call notes updates, everything else is that of the author's own.
 
-    def __init__(self, watch: _Watch, own: Any, noted: Any) -> None:
+    donates: whether it may take over the memory of its arguments.
+    """
+
+    def __init__(self, watch: _Watch, own: Any, noted: Any, donates: bool) -> None:
         functools.update_wrapper(self, own)
-        self._watch, self._own, self._noted = watch, own, noted
+        self._watch, self._own, self._noted, self._donates = watch, own, noted, donates
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._watch.recorder.idle:
+        watch = self._watch
+        if watch.recorder.idle:
             return self._own(*args, **kwargs)
+        if self._donates and watch.shares:
+            watch.catch_up()
         result, notes = self._noted(*args, **kwargs)
-        for note in notes:
-            self._watch.passed_on(note)
+        watch.catch_up()
+        if notes:
+            results = watch.jax.tree_util.tree_leaves(result)
+            for note in notes:
+                watch.shares = watch.shares or note.places.count(None) < len(note.places)
+                watch.passed_on(note.whole(results))
         return result
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
@@ -108,6 +144,9 @@ class _Watch:
         self.sources: Dict[Tuple[Label, ...], Source] = {}
         self.depth = 0
         self.notes: List[_Notes] = []
+        self.waiting: List[Callable[[], None]] = []
+        self.shares = self.calls_back = False
+        recorder.behind.append(self.catch_up)
         self.valued: Tuple[Any, Any, List[Any]] = (None, None, [])
         self.updated: Tuple[Any, Any] = (None, None)
 
@@ -159,17 +198,44 @@ class _Watch:
 
     def passed_on(self, note: Note) -> None:
         """Record what left a compiled function; within another trace it goes on to that one's end, or to the host."""
-        jax = self.jax
-        traces = [getattr(part, "_trace", None) for part in note.parts if isinstance(part, jax.core.Tracer)]
+        traces = [getattr(part, "_trace", None) for part in note.parts if isinstance(part, self.jax.core.Tracer)]
         if not traces:
-            note.take(note.parts)
+            self._left(note)
         elif self.notes and all(trace is self.notes[-1].trace for trace in traces):
             self.notes[-1].append(note)
         else:
-            jax.debug.callback(lambda *parts: note.take(parts), *note.parts)
+            self._call_back(note)
+
+    def _left(self, note: Note) -> None:
+        """Record it after the next call, so that the device need not wait; from its batch it takes what is there already."""
+        moment = self.recorder.moment()
+        batch = batch_digest(self.recorder, note.batch) if all(one.is_ready() for one in note.batch) else note.batch
+        self.waiting.append(functools.partial(note.take, note.tensors, batch, moment))
+        if self.calls_back:
+            self.catch_up()
+
+    def _call_back(self, note: Note) -> None:
+        """Have it handed to the host. From then on nothing waits any more, since what is called back would come before it."""
+        self.catch_up()
+        self.calls_back = True
+        parts, unpack = packed(self.jax, note.parts)
+        count = len(note.tensors)
+
+        def taken(*parts: Any) -> None:
+            arrays = unpack(parts)
+            note.take(arrays[:count], arrays[count:], None)
+
+        self.jax.debug.callback(taken, *parts)
+
+    def catch_up(self) -> None:
+        """Record what waits."""
+        waiting, self.waiting, self.shares = self.waiting, [], False
+        for take in waiting:
+            take()
 
     def finish(self) -> None:
         """Wait for what is still under way."""
+        self.catch_up()
         with guarded(self.recorder):
             self.jax.effects_barrier()
 
@@ -190,14 +256,13 @@ class _Watch:
                 labels.append((kind, _name(path)))
                 arrays.append(leaf)
         known = tuple(labels)
-        number = " {}".format(len(self.sources)) if self.sources else ""
-        source = self.sources.setdefault(known, Source(self.recorder, "optax" + number))
+        source = self.sources.setdefault(known, Source(self.recorder, numbered("optax", len(self.sources)), "jax"))
         take = functools.partial(self._take, source, known)
-        if not any(isinstance(one, self.jax.core.Tracer) for one in (*arrays, loss, *batch)):
-            take(arrays, loss, batch)
-            return
-        parts, unpack = packed(self.jax, [*arrays, self.jax.numpy.asarray(loss), *batch])
-        self.passed_on(Note(parts, lambda parts: self._take_apart(take, unpack(parts), len(arrays))))
+        if any(isinstance(one, self.jax.core.Tracer) for one in (*arrays, loss, *batch)):
+            self.passed_on(Note([*arrays, self.jax.numpy.asarray(loss)], batch, take))
+        else:
+            self.catch_up()
+            take([*arrays, loss], batch, None)
 
     def jit(self, original: Any) -> Any:
         """Functions that return what they note beside their result, and are as they were in all else."""
@@ -206,8 +271,11 @@ class _Watch:
             if fun is None:
                 return functools.partial(jit, *args, **kwargs)
             own = original(fun, *args, **kwargs)
-            if not callable(fun) or kwargs.get("out_shardings") is not None:
+            if not callable(fun):
                 return own
+            donates = any(kwargs.get(name) not in (None, (), []) for name in ("donate_argnums", "donate_argnames"))
+            if kwargs.get("out_shardings") is not None:
+                kwargs = dict(kwargs, out_shardings=(kwargs["out_shardings"], None))
 
             @functools.wraps(fun)
             def noted(*given: Any, **named: Any) -> Any:
@@ -216,19 +284,19 @@ class _Watch:
                     result = fun(*given, **named)
                 finally:
                     notes = self.notes.pop()
-                return result, list(notes)
+                shared = [] if donates else self.jax.tree_util.tree_leaves(result)
+                return result, [note.beside(self.jax, shared) for note in notes]
 
-            return _Jitted(self, own, original(noted, *args, **kwargs))
+            return _Jitted(self, own, original(noted, *args, **kwargs), donates)
 
         return jit
 
-    def _take(self, source: Source, labels: Tuple[Label, ...], arrays: List[Any], loss: Any, batch: List[Any]) -> None:
+    def _take(self, source: Source, labels: Tuple[Label, ...], tensors: List[Any], batch: Any, moment: Any) -> None:
+        """tensors: the loss is the last; batch: arrays, or their digest; moment: now if None."""
         with guarded(self.recorder):
-            seen = batch_digest(self.recorder, batch) if batch else batch_digest(self.recorder, ())
-            source.update(labels, [plain(array) for array in arrays], {"loss": float(loss)}, seen)
-
-    def _take_apart(self, take: Callable[..., None], arrays: List[Any], count: int) -> None:
-        take(arrays[:count], arrays[count], arrays[count + 1 :])
+            *arrays, loss = [plain(tensor) for tensor in tensors]
+            seen = batch if isinstance(batch, bytes) else batch_digest(self.recorder, batch)
+            source.update(labels, arrays, {"loss": float(loss)}, seen, "", moment)
 
     def arrays(self, values: Any) -> List[Any]:
         """The arrays of a tree, but for keys of random generators."""

@@ -84,10 +84,9 @@ class _Watched:
 
     def __init__(self, model: Any, recorder: Recorder) -> None:
         self.model, self.recorder = model, recorder
-        self.source = Source(recorder, "{} {}".format(type(model).__module__.split(".")[0], model.name))
+        self.source = Source(recorder, "{} {}".format(type(model).__module__.split(".")[0], model.name), "keras")
         self.labels: Tuple[Label, ...] = ()
         self.scalars: List[str] = []
-        self.unpack: Callable[[Any], List[Any]] = list
         self.backend = _backend(model)
         self.batch: Any = None
 
@@ -130,7 +129,7 @@ class _Watched:
         numbers = [logs[name] for name in self.scalars] + [one.rate for one in given]
         self.scalars += rates
         batch = [part for part in flat(data) if part is not None] if self.backend == "tensorflow" else []
-        return self._packed([*tensors, *numbers, *batch])
+        return self._apart([*tensors, *numbers, *batch])
 
     def _after(self, state: Any) -> List[Tuple[Label, Any]]:
         """What the step leaves in the variables."""
@@ -142,14 +141,9 @@ class _Watched:
             found += [((kind, variable_name(v)), value_of(value)) for v, value in zip(variables, values)]
         return found
 
-    def _packed(self, tensors: List[Any]) -> Tuple[Any, ...]:
-        """A tuple, as a tf.data Optional holds no lists; on JAX, where each array costs, one array for each size of element."""
-        if self.backend != "jax":
-            return tuple(tensors)
-        from samestep.frameworks import _recording_jax
-
-        packed, self.unpack = _recording_jax.packed(sys.modules["jax"], tensors)
-        return tuple(packed)
+    def _apart(self, tensors: List[Any]) -> Tuple[Any, ...]:
+        """A tuple, as a tf.data Optional holds no lists; on JAX, of no effect on how the step is computed."""
+        return tuple(sys.modules["jax"].lax.optimization_barrier(tensors) if self.backend == "jax" else tensors)
 
     def _recording(self, function: Any) -> Any:
         """The train function, after which an update is recorded."""
@@ -182,8 +176,6 @@ class _Watched:
 
     def _record(self, noted: Tuple[Any, ...]) -> None:
         arrays = [array_of(tensor) for tensor in noted]
-        if self.backend == "jax":
-            arrays = self.unpack(arrays)
         tensors, rest = arrays[: len(self.labels)], arrays[len(self.labels) :]
         numbers, batch = rest[: len(self.scalars)], rest[len(self.scalars) :]
         if self.backend != "tensorflow":

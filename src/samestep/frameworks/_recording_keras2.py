@@ -9,7 +9,7 @@ from typing import Any, List
 
 import numpy as np
 
-from samestep.frameworks._recording import Source, batch_digest, guarded, plain, replaced
+from samestep.frameworks._recording import Source, batch_digest, guarded, numbered, plain, replaced
 from samestep.recording.recorder import BUFFER, PARAMETER, Recorder
 
 
@@ -36,8 +36,7 @@ class _Watched:
 
     def __init__(self, model: Any, function: Any, keras: Any, recorder: Recorder) -> None:
         self._model, self._function, self._backend, self._recorder = model, function, keras.backend, recorder
-        held = getattr(model, "_samestep_source", None)
-        self._source = held or Source(recorder, numbered(type(model.optimizer).__name__, recorder))
+        self._source = getattr(model, "_samestep_source", None) or _source(model, recorder)
         model._samestep_source = self._source
         trained = {id(weight) for weight in model.trainable_weights}
         kinds = (PARAMETER if id(weight) in trained else BUFFER for weight in model.weights)
@@ -63,8 +62,8 @@ class _Watched:
         self._source.update(self._labels, arrays, scalars, batch)
 
 
-def numbered(name: str, recorder: Recorder) -> str:
-    """The optimizer's name, with a number where several models are trained in one script."""
-    count = recorder.watches.setdefault("keras2", {})
-    count[name] = count.get(name, -1) + 1
-    return "{} {}".format(name, count[name]) if count[name] else name
+def _source(model: Any, recorder: Recorder) -> Source:
+    """Named by the model's optimizer, with a number where several models are trained in one script."""
+    name = type(model.optimizer).__name__
+    count = recorder.watches["keras2"] = recorder.watches.get("keras2", -1) + 1
+    return Source(recorder, numbered(name, count), "keras")

@@ -11,7 +11,7 @@ import math
 import sys
 from typing import Any, Dict, List, Tuple
 
-from samestep.frameworks._recording import Label, Source, batch_digest, flat, guarded, plain, replaced
+from samestep.frameworks._recording import Label, Source, batch_digest, flat, guarded, numbered, plain, replaced
 from samestep.frameworks._recording_keras import array_of, fitting, parts, rate_of, value_of, variable_name
 from samestep.recording.recorder import BUFFER, GRADIENT, PARAMETER, Recorder
 
@@ -21,9 +21,9 @@ def hook(package: Any, recorder: Recorder) -> None:
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:
         return
-    if not hasattr(recorder, "_tensorflow_loops"):
-        recorder._tensorflow_loops = _Loops(tensorflow, recorder)  # type: ignore[attr-defined]
-    loops: _Loops = recorder._tensorflow_loops  # type: ignore[attr-defined]
+    if "tensorflow" not in recorder.watches:
+        recorder.watches["tensorflow"] = _Loops(tensorflow, recorder)
+    loops: _Loops = recorder.watches["tensorflow"]
     if package.__name__ == "tensorflow":
         _hook_tensorflow(tensorflow, loops, _Sessions(tensorflow, recorder))
     else:
@@ -82,8 +82,8 @@ class _Loops:
         return apply_gradients
 
     def _note(self, optimizer: Any, pairs: List[Tuple[Any, Any]], rate: Any) -> None:
-        number = " {}".format(len(self.sources)) if self.sources else ""
-        source = self.sources.setdefault(id(optimizer), Source(self.recorder, type(optimizer).__name__ + number))
+        name = numbered(type(optimizer).__name__, len(self.sources))
+        source = self.sources.setdefault(id(optimizer), Source(self.recorder, name, "tensorflow"))
         named = [(GRADIENT, variable_name(v) + end, t) for g, v in pairs for end, t in parts(g)]
         named += [(PARAMETER, variable_name(v), value_of(v)) for _, v in pairs]
         labels = tuple((kind, name) for kind, name, _ in named)
@@ -140,11 +140,7 @@ class _Sessions:
             pairs = [(gradient, variable) for gradient, variable in grads_and_vars]
             operation = original(optimizer, pairs, *args, **kwargs)
             if hasattr(operation, "control_inputs") or hasattr(operation, "op"):
-                name = (
-                    "{} {}".format(type(optimizer).__name__, len(self.applied))
-                    if self.applied
-                    else type(optimizer).__name__
-                )
+                name = numbered(type(optimizer).__name__, len(self.applied))
                 given = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
                 self.applied.append((getattr(operation, "op", operation), name, given))
                 self.found.clear()
@@ -189,15 +185,8 @@ class _Sessions:
         return dict(fetched, loss=losses[0]) if losses else fetched
 
     def _note(self, session: Any, run: Any, applied: Any, seen: Any, feeds: Any) -> None:
-        batch = batch_digest(
-            self.recorder,
-            [
-                value
-                for _, value in sorted(
-                    ((_tensor_name(k), v) for k, v in (feeds or {}).items()), key=lambda item: item[0]
-                )
-            ],
-        )
+        fed = sorted(((_tensor_name(key), value) for key, value in (feeds or {}).items()), key=lambda item: item[0])
+        batch = batch_digest(self.recorder, [value for _, value in fed])
         for (_, name, pairs), got in zip(applied, seen):
             variables = [variable for _, variable in pairs]
             buffers = _buffers(self.tensorflow, session.graph)
@@ -205,7 +194,7 @@ class _Sessions:
             labels = [(GRADIENT, variable_name(v) + end) for g, v in pairs for end, _ in parts(g)]
             labels += [(PARAMETER, variable_name(v)) for v in variables] + [(BUFFER, variable_name(v)) for v in buffers]
             arrays = [plain(a) for group in (*got["gradients"], *after) for a in group]
-            source = self.sources.setdefault(name, Source(self.recorder, name))
+            source = self.sources.setdefault(name, Source(self.recorder, name, "tensorflow 1"))
             loss = got.get("loss", math.nan)
             source.update(tuple(labels), arrays, {"loss": float(loss.mean())} if hasattr(loss, "mean") else {}, batch)
 

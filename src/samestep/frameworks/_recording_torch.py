@@ -15,7 +15,7 @@ import weakref
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from samestep.frameworks import _recording_device
-from samestep.frameworks._recording import Label, Source, batch_digest, guarded, replaced
+from samestep.frameworks._recording import Label, Source, guarded, numbered, replaced
 from samestep.recording import digests
 from samestep.recording.recorder import BUFFER, GENERATOR, GRADIENT, PARAMETER, Entry, Recorder
 
@@ -80,9 +80,10 @@ class _Watch:
         if self.recorder.idle:
             return
         with guarded(self.recorder):
-            if optimizer not in self.optimizers:
-                self.optimizers[optimizer] = _Optimizer(self, optimizer, len(self.optimizers))
-            self.optimizers[optimizer].update(optimizer)
+            known = self.optimizers.get(optimizer)
+            if known is None:
+                known = self.optimizers[optimizer] = _Optimizer(self, optimizer, len(self.optimizers))
+            known.update(optimizer)
 
     def backward(self, original: Any) -> Any:
         """The value is kept that gradients are taken of."""
@@ -144,7 +145,7 @@ class _Watch:
         found: Dict[str, Any] = {}
         for root in roots:
             name = type(root).__name__
-            found[name if name not in found else "{} {}".format(name, len(found))] = root
+            found[numbered(name, len(found) if name in found else 0)] = root
         return found
 
 
@@ -152,10 +153,11 @@ class _Optimizer:
     """One optimizer, with the names of its parameters, found when it first updates them."""
 
     def __init__(self, watch: _Watch, optimizer: Any, number: int) -> None:
-        name = type(optimizer).__name__ + (" {}".format(number) if number else "")
-        self.watch, self.source = watch, Source(watch.recorder, name)
+        name = numbered(type(optimizer).__name__, number)
+        self.watch, self.source = watch, Source(watch.recorder, name, "torch")
         self.parameters: List[Any] = []
         self.buffers: List[Any] = []
+        self.views: List[_View] = []
         self.labels: Tuple[Label, ...] = ()
 
     def update(self, optimizer: Any) -> None:
@@ -166,16 +168,22 @@ class _Optimizer:
         losses, batch = self.watch.taken()
         scalars = {"learning_rate": float(optimizer.param_groups[0].get("lr", math.nan))}
         scalars["loss"] = sum(float(loss) for loss in losses) / len(losses) if losses else math.nan
-        tensors = [parameter.grad for parameter in parameters] + parameters + self.buffers
-        if parameters[0].device.type == "cpu":
-            arrays = [_array(self.watch.torch, tensor) for tensor in tensors]
-            seen = [_array(self.watch.torch, one) for one in batch]
-            self.source.update(self.labels, arrays, scalars, batch_digest(self.watch.recorder, seen))
-        else:
-            found = _recording_device.digested(self.watch.torch, [*tensors, *batch], parameters[0].device, _array)
-            given = b"".join(one.digest for one in found[len(tensors) :] if one is not None)
-            whole = digests.DIGESTS[digests.MIX](given) if given else digests.ABSENT
-            self.source.update(self.labels, found[: len(tensors)], scalars, whole, digests.MIX)
+        gradients = [parameter.grad for parameter in parameters]
+        if not parameters[0].is_cpu:
+            self._update_on_device(gradients + parameters + self.buffers, batch, scalars)
+            return
+        torch, recorder = self.watch.torch, self.watch.recorder
+        arrays = [_array(torch, gradient) for gradient in gradients]
+        arrays += [view.array(torch, tensor) for view, tensor in zip(self.views, parameters + self.buffers)]
+        seen = digests.of_all([_array(torch, one) for one in batch], recorder.digest)
+        self.source.update(self.labels, arrays, scalars, seen)
+
+    def _update_on_device(self, tensors: List[Any], batch: List[Any], scalars: Dict[str, float]) -> None:
+        device = self.parameters[0].device
+        found = _recording_device.digested(self.watch.torch, [*tensors, *batch], device, _array)
+        given = b"".join(one.digest for one in found[len(tensors) :] if one is not None)
+        whole = digests.DIGESTS[digests.MIX](given) if given else digests.ABSENT
+        self.source.update(self.labels, found[: len(tensors)], scalars, whole, digests.MIX)
 
     def _name(self, parameters: List[Any]) -> None:
         self.parameters = parameters
@@ -193,6 +201,22 @@ class _Optimizer:
         self.buffers = [buffer for _, buffer in buffers]
         named = [(GRADIENT, name) for name in labels] + [(PARAMETER, name) for name in labels]
         self.labels = tuple(named + [(BUFFER, name) for name, _ in buffers])
+        self.views = [_View() for _ in (*self.parameters, *self.buffers)]
+
+
+class _View:
+    """The array of a tensor's memory, made anew only when the tensor has come to lie elsewhere."""
+
+    def __init__(self) -> None:
+        self._of: Any = None
+        self._array: Any = None
+
+    def array(self, torch: Any, tensor: Any) -> Any:
+        """As `_array` gives it."""
+        of = tensor.data_ptr(), tensor.dtype, tensor.shape
+        if of != self._of or not tensor.is_contiguous():
+            self._of, self._array = of, _array(torch, tensor)
+        return self._array
 
 
 def _tensors(torch: Any, tree: Any) -> List[Any]:
@@ -204,15 +228,18 @@ def _tensors(torch: Any, tree: Any) -> List[Any]:
 
 
 def _array(torch: Any, tensor: Any) -> Any:
-    """The tensor's memory as an array, or a copy of what lies elsewhere; bfloat16 as its bits."""
+    """The tensor's memory as an array, or a copy of what lies elsewhere or scattered; bfloat16 as its bits."""
     if tensor is None:
         return None
-    tensor = tensor.detach()
+    if tensor.requires_grad:
+        tensor = tensor.detach()
     if tensor.is_sparse:
         tensor = tensor.coalesce().values()
-    if tensor.dtype == torch.bfloat16:
+    if tensor.dtype is torch.bfloat16:
         return tensor.contiguous().view(torch.int16).cpu().numpy().view("uint16")
-    return tensor.contiguous().cpu().numpy()
+    if not (tensor.is_cpu and tensor.is_contiguous()):
+        tensor = tensor.contiguous().cpu()
+    return tensor.numpy()
 
 
 def _parameters(optimizer: Any) -> List[Any]:

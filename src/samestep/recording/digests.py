@@ -5,6 +5,7 @@ It is of the array's bytes in C order. Its dtype and shape stand beside it in th
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import Any, Callable, Dict
 
@@ -74,8 +75,13 @@ def named(name: str = "") -> str:
 
 
 def of_all(arrays: Any, digest: Callable[[Any], bytes]) -> bytes:
-    """One digest of several arrays, such as the inputs and targets of a batch: dtypes and shapes count."""
-    heads = ["{}{}".format(array.dtype.str, array.shape) for array in arrays]
-    if not heads:
+    """One digest of several contiguous arrays, such as the inputs and targets of a batch: dtypes and shapes count."""
+    if not arrays:
         return ABSENT
-    return digest(";".join(heads).encode() + b"".join(digest(np.ascontiguousarray(array)) for array in arrays))
+    heads = b";".join([_head(array.dtype, array.shape) for array in arrays])
+    return digest(heads + b"".join([digest(array) for array in arrays]))
+
+
+@functools.lru_cache(maxsize=256)
+def _head(dtype: Any, shape: Any) -> bytes:
+    return "{}{}".format(dtype.str, shape).encode()

@@ -33,7 +33,7 @@ def _pythons() -> Reader:
     if type(inst) is random.Random and sys.implementation.name == "cpython":
         seen = np.frombuffer(ctypes.string_at(place, size), np.uint32)
         if np.array_equal(seen, np.roll(np.array(random.getstate()[1], np.uint32), 1)):
-            return lambda: ctypes.string_at(place, size)
+            return _in_place(inst, place, size)
     return lambda: np.array(random.getstate()[1], np.uint32)
 
 
@@ -45,8 +45,14 @@ def _numpys() -> Reader:
         place, size = with_address.ctypes.state_address, (WORDS + 1) * 4
         seen = np.frombuffer(ctypes.string_at(place, size), np.uint32)
         if np.array_equal(seen, np.append(words, np.uint32(position))):
-            return lambda: ctypes.string_at(place, size)
+            return _in_place(with_address, place, size)
     return _copied
+
+
+def _in_place(owner: Any, place: int, size: int) -> Reader:
+    """The bytes there, whatever they are when they are looked at; their owner is kept alive as long."""
+    state = owner, (ctypes.c_char * size).from_address(place)
+    return lambda: state[1]
 
 
 def _copied() -> Any:

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -20,8 +20,6 @@ ROWS = 256
 SECONDS = 1.0
 """So old does a block grow, at most, before it is handed on."""
 PARAMETER, GRADIENT, UPDATE, BUFFER, GENERATOR = "parameter", "gradient", "update", "buffer", "generator"
-
-
 LOG = "log"
 """The source of rows that were logged with a step of their own."""
 
@@ -46,6 +44,14 @@ class Digested(NamedTuple):
     dtype: Any
     shape: Tuple[int, ...]
     whole: Callable[[], np.ndarray]
+
+
+class Moment(NamedTuple):
+    """What the process that trains is like at an update: seconds since 1970, digests of generators' states, scalars logged."""
+
+    time: float
+    states: Tuple[bytes, ...]
+    logged: Mapping[str, float]
 
 
 Arrays = Sequence[Any]
@@ -75,8 +81,12 @@ class Recorder:
         self._generators: Tuple[Generator, ...] = ()
         self._complete: Dict[str, Tuple[Tuple[Entry, ...], Tuple[Entry, ...]]] = {}
         self.broken = ""
+        self.frameworks: Dict[str, str] = {}
+        """Of each source, which framework's it is, where that is known: what it calls a loss or a batch, and its layouts."""
         self.watches: Dict[str, Any] = {}
         """What a framework's hooks keep from one of its modules to the next."""
+        self.behind: List[Callable[[], None]] = []
+        """What makes hooks catch up that look at an update only when the next one is under way."""
 
     def begin(self) -> None:
         """Say what the process runs on, before anything else."""
@@ -89,6 +99,7 @@ class Recorder:
 
     def watch_generators(self, generators: Sequence[Generator]) -> None:
         """From now on rows have the states of these random generators too."""
+        self._catch_up()
         self._generators += tuple(generators)
         self._complete.clear()
 
@@ -100,27 +111,35 @@ class Recorder:
         scalars: Mapping[str, float],
         batch: bytes = digests.ABSENT,
         digest: str = "",
+        moment: Optional[Moment] = None,
     ) -> None:
         """Note one update.
 
         source: what made it, such as an optimizer's name; its rows are kept together. entries, arrays: the tensors, None for
         one that is not there. scalars: loss, learning rate, metrics. batch: the digest of what it was made from.
-        digest: the name of another digest than the recorder's, by which the arrays were digested already.
+        digest: the name of another digest than the recorder's, by which the arrays were digested already. moment: when it
+        was made, by default now.
         """
         if self.idle:
             return
         with self._lock:
-            scalars = dict(scalars, **self.logged)
-            self.logged = {}
+            moment = moment or self.moment(digest)
+            if moment.logged:
+                scalars = dict(scalars, **moment.logged)
             complete = self._with_generators(source, entries)
             table = self._table(source, complete, tuple(scalars), digest or self.digest_name)
             if self._every and self.step % self._every == 0:
                 self._sample(entries, arrays)
-            states = [read() for _, read in self._generators]
-            table.add(self.step, [*arrays, *states], scalars.values(), batch)
+            table.add(self.step, moment, arrays, scalars.values(), batch)
             self.step += 1
             if table.full():
                 self._hand_on(table)
+
+    def moment(self, digest: str = "") -> Moment:
+        """What it is like now; scalars that were logged are taken."""
+        of = digests.DIGESTS[digest] if digest else self.digest
+        logged, self.logged = self.logged, {}
+        return Moment(time.time(), tuple([of(read()) for _, read in self._generators]), logged)
 
     def _with_generators(self, source: str, entries: Tuple[Entry, ...]) -> Tuple[Entry, ...]:
         """The entries of a row, made once as long as the tensors are the same."""
@@ -139,7 +158,8 @@ class Recorder:
             with self._lock:
                 step = int(scalars.pop("step"))
                 table = self._table(LOG, (), tuple(scalars), self.digest_name)
-                table.add(step, (), [float(value) for value in scalars.values()], digests.ABSENT)
+                now = Moment(time.time(), (), {})
+                table.add(step, now, (), [float(value) for value in scalars.values()], digests.ABSENT)
                 if table.full():
                     self._hand_on(table)
 
@@ -150,10 +170,15 @@ class Recorder:
 
     def flush(self) -> None:
         """Hand on all rows."""
+        self._catch_up()
         if not self.idle:
             with self._lock:
                 for table in self._tables.values():
                     self._hand_on(table)
+
+    def _catch_up(self) -> None:
+        for catch_up in self.behind:
+            catch_up()
 
     def _tell(self, message: Dict[str, Any]) -> None:
         if not self.idle:
@@ -178,7 +203,8 @@ class Recorder:
         if table is not None:
             self._hand_on(table)
         table = self._tables[source] = _Table(source, entries, scalars, digest)
-        head = {"source": source, "entries": entries, "scalars": scalars, "digest": digest}
+        framework = self.frameworks.get(source, "")
+        head = {"source": source, "framework": framework, "entries": entries, "scalars": scalars, "digest": digest}
         self._guarded({"segment": head})
         return table
 
@@ -224,22 +250,25 @@ class _Table:
         self._digests: List[bytes] = []
         self._norms: List[float] = []
 
-    def add(self, step: int, arrays: Arrays, values: Any, batch: bytes) -> None:
-        self._digests += [self._digest_of(array) for array in arrays]
+    def add(self, step: int, moment: Moment, arrays: Arrays, values: Any, batch: bytes) -> None:
+        digest, found, norms = self._digest, self._digests, self._norms
         with np.errstate(over="ignore", invalid="ignore"):
-            self._norms += [
-                array.norm if isinstance(array, Digested) else norm(array)
-                for norm, array in zip(self._norms_of, arrays)
-            ]
+            for array, norm in zip(arrays, self._norms_of):  # both while the array is near, in the processor's cache
+                if array is None:
+                    found.append(digests.ABSENT)
+                    norms.append(math.nan)
+                elif isinstance(array, Digested):
+                    found.append(array.digest)
+                    norms.append(array.norm)
+                else:
+                    found.append(digest(array))
+                    norms.append(norm(array))
+        found += moment.states
+        norms += [math.nan] * len(moment.states)
         self._values += values
         self._batches.append(batch)
-        self._times.append(time.time())
+        self._times.append(moment.time)
         self._steps.append(step)
-
-    def _digest_of(self, array: Any) -> bytes:
-        if array is None:
-            return digests.ABSENT
-        return array.digest if isinstance(array, Digested) else self._digest(array)
 
     def full(self) -> bool:
         return len(self._steps) >= ROWS or self._times[-1] - self._times[0] > SECONDS
@@ -263,7 +292,7 @@ class _Table:
 
 def _norm_of(entry: Entry) -> Callable[[Any], float]:
     """The function that takes the Euclidean norm of such an array, NaN of what has none."""
-    if entry.kind == GENERATOR or entry.dtype in ("bool", "string") or "complex" in entry.dtype:
+    if entry.dtype in ("bool", "string") or "complex" in entry.dtype:
         return _no_norm
     return _norm if entry.dtype in ("float32", "float64") else _norm_of_others
 
@@ -273,19 +302,15 @@ def _no_norm(array: Any) -> float:
 
 
 def _norm(array: Any) -> float:
-    if array is None:
-        return math.nan
-    flat = array.reshape(-1)
+    flat = array.ravel()
     square = float(flat.dot(flat))
-    if not math.isfinite(square):  # a float32 may overflow where its norm does not
-        wide = flat.astype(np.float64)
-        square = float(wide.dot(wide))
-    return math.sqrt(square) if square >= 0 else math.nan
+    if square < math.inf:
+        return math.sqrt(square)
+    wide = flat.astype(np.float64)  # a float32 may overflow where its norm does not
+    return math.sqrt(float(wide.dot(wide)))
 
 
 def _norm_of_others(array: Any) -> float:
-    if array is None:
-        return math.nan
     if array.dtype == np.uint16:  # the bits of a bfloat16
         array = (array.astype(np.uint32) << 16).view(np.float32)
     return _norm(array.astype(np.float64))

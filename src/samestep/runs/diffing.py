@@ -74,6 +74,8 @@ class _Seen:
     rows: dict[str, int] = field(default_factory=dict)
     generators: dict[str, int] = field(default_factory=dict)
     algorithms: set[str] = field(default_factory=set)
+    aligned: dict[str, str] = field(default_factory=dict)
+    frameworks: set[str] = field(default_factory=set)
     one_sided: bool = False
     anything: bool = False
 
@@ -143,6 +145,9 @@ def _note(pairing: Pairing, seen: _Seen) -> None:
     seen.anything = seen.anything or bool(pairing.scalars or pairing.tensors)
     for items, unpaired in zip(pairing.unpaired, seen.unpaired, strict=True):
         unpaired.update(dict.fromkeys(item._replace(places=(0, 0)) for item in items))
+    seen.aligned.update(pairing.aligned)
+    if pairing.foreign:
+        seen.frameworks |= {pairing.left.framework, pairing.right.framework}
     if not pairing.by_digest:
         seen.algorithms |= {pairing.left.digest, pairing.right.digest}
 
@@ -211,6 +216,9 @@ def _judged(left: Run, right: Run, seen: _Seen) -> tuple[Verdict, str]:
     notes = [*doubts, *(f"{side}: {run.cut}" for side, run in (("left", left), ("right", right)) if run.cut)]
     if seen.generators:
         notes.append(_of_generators(seen))
+    if seen.aligned:
+        pairs = [f"{one} = {other}" for one, other in seen.aligned.items()]
+        notes.append(f"paired by order and shape: {', '.join(pairs[:MOST_NAMED])}{', …' if pairs[MOST_NAMED:] else ''}")
     return "different" if seen.found else "undecided" if doubts else "identical", "; ".join(notes)
 
 
@@ -225,6 +233,8 @@ def _doubts(left: Run, right: Run, seen: _Seen) -> Iterator[str]:
         yield "nothing was compared: the runs have no step, tensor or scalar in common"
     elif left.cut or right.cut or any(Rows(one).count != Rows(other).count for one, other in seen.sources.values()):
         yield f"identical as far as both go: {seen.steps} steps"
+    if seen.frameworks:
+        yield f"of {' and '.join(sorted(seen.frameworks))} only scalars of one meaning, and norms up to rounding, were compared"
     if seen.algorithms:
         yield f"digests by {' and '.join(sorted(seen.algorithms))} cannot be compared, only scalars and norms were"
     if any(item.kind not in (*SCALARS, "generator") and item.name != LOG for side in seen.unpaired for item in side):

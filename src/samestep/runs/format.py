@@ -27,23 +27,25 @@ STATUSES = ("running", "complete", "failed", "incomplete")
 
 @dataclass(frozen=True)
 class Segment:
-    """Rows of one source with the same tensors and scalars; digest: the name of the algorithm."""
+    """Rows of one source with the same tensors and scalars; digest: the name of the algorithm; framework: empty if unknown."""
 
     source: str
     entries: tuple[Entry, ...]
     scalars: tuple[str, ...]
     digest: str
+    framework: str = ""
 
     @classmethod
     def from_head(cls, head: Mapping[str, Any]) -> Segment:
         """What the recording process, or the metadata of an Arrow schema, says of a segment."""
         entries = tuple(Entry(kind, name, dtype, tuple(shape)) for kind, name, dtype, shape in head["entries"])
-        return cls(str(head["source"]), entries, tuple(head["scalars"]), str(head["digest"]))
+        framework = str(head.get("framework", ""))
+        return cls(str(head["source"]), entries, tuple(head["scalars"]), str(head["digest"]), framework)
 
     def head(self) -> str:
         """The segment as JSON, which from_head reads."""
         head = {"source": self.source, "entries": self.entries, "scalars": self.scalars, "digest": self.digest}
-        return json.dumps(head)
+        return json.dumps({**head, "framework": self.framework} if self.framework else head)
 
     def schema(self) -> pa.Schema:
         """The Arrow schema of its rows; without tensors there are no digests and norms."""

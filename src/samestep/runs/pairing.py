@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -58,6 +59,8 @@ class Pairing:
 
     columns: where the tensors are on either side; None where they are the same and all. altered: tensors whose dtype or shape
     is not the same. by_digest: whether both sides have digests of the same algorithm. unpaired: what only one side has.
+    aligned: the names of parameters that were paired by order and shape. foreign: whether the sides are of different
+    frameworks, whose layouts of the same tensor, batches and precision of scalars need not be the same.
     """
 
     left: Segment
@@ -68,6 +71,13 @@ class Pairing:
     altered: tuple[int, ...]
     by_digest: bool
     unpaired: tuple[tuple[Item, ...], tuple[Item, ...]]
+    aligned: Mapping[str, str]
+    foreign: bool
+
+    @property
+    def by_batch(self) -> bool:
+        """Whether digests of batches tell whether these are the same."""
+        return self.by_digest and not self.foreign
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -76,9 +86,15 @@ class Pairing:
 
 
 def paired(left: Segment, right: Segment, twins: Mapping[str, str]) -> Pairing:
-    """Tensors by kind and name, or by the name that twins gives for the left one's; scalars by name."""
+    """Tensors by kind and name, or by the name that twins gives for the left one's; parameters left over by order and shape.
+
+    Scalars by name, but for those of Keras, which are means over the epoch so far, and another framework's.
+    """
     ours, theirs = _tensors(left), _tensors(right)
-    names = {**dict.fromkeys(twins.values(), ""), **twins}  # a right name that is taken is no other left tensor's
+    foreign = bool(left.framework and right.framework) and left.framework != right.framework
+    aligned = alignment(left, right, twins, foreign)
+    told = {**aligned, **twins}
+    names = {**dict.fromkeys(told.values(), ""), **told}  # a right name that is taken is no other left tensor's
     there = dict(zip(_keys(theirs, {}), theirs, strict=True))
     tensors = [
         item._replace(places=(item.places[0], there[key].places[1]))
@@ -89,14 +105,51 @@ def paired(left: Segment, right: Segment, twins: Mapping[str, str]) -> Pairing:
         item._replace(places=(item.places[0], right.scalars.index(item.name)))
         for item in _scalars(left)
         if item.name in right.scalars
+        and (item.kind == "learning rate" or not foreign or not _one_is_keras(left, right))
     ]
     both = [*tensors, *scalars]
     unpaired = (_without([*ours, *_scalars(left)], both, 0), _without([*theirs, *_scalars(right)], both, 1))
     digests = left.digest == right.digest
     return Pairing(
-        left, right, tuple(scalars), tuple(tensors), _columns(tensors, left, right), _altered(tensors, left, right), digests,
-        unpaired,
+        left, right, tuple(scalars), tuple(tensors), _columns(tensors, left, right),
+        _altered(tensors, left, right, foreign), digests, unpaired, aligned, foreign,
     )  # fmt: skip
+
+
+def _one_is_keras(left: Segment, right: Segment) -> bool:
+    return "keras" in (left.framework, right.framework)
+
+
+def alignment(left: Segment, right: Segment, twins: Mapping[str, str], foreign: bool) -> dict[str, str]:
+    """{left name: right name} of parameters that neither their names nor twins pair, where shapes leave no doubt.
+
+    A shape that one parameter on either side has pairs them. One that several have pairs them in their order if all that are
+    left over have the same shapes in the same order; not where that is the order of names, as in JAX's trees.
+    Between frameworks a shape counts up to the order of its axes.
+    """
+    common = {entry.name for entry in left.entries} & {entry.name for entry in right.entries}
+    ours = _shapes(left, common | set(twins), foreign)
+    theirs = _shapes(right, common | set(twins.values()), foreign)
+    ordered = [*ours.values()] == [*theirs.values()] and not (_sorted(left, ours) or _sorted(right, theirs))
+    found: dict[str, str] = {}
+    for shape in dict.fromkeys(ours.values()):
+        those = [[name for name, other in side.items() if other == shape] for side in (ours, theirs)]
+        if len(those[0]) == len(those[1]) and (ordered or len(those[0]) == 1):
+            found.update(zip(*those, strict=True))
+    return {name: found[name] for name in ours if name in found}
+
+
+def _sorted(segment: Segment, names: Iterable[str]) -> bool:
+    return segment.framework in ("", "jax") and list(names) == sorted(names)
+
+
+def _shapes(segment: Segment, paired: set[str], foreign: bool) -> dict[str, tuple[int, ...]]:
+    """Of each parameter that has no twin yet; without axes of size 1, and sorted, where the other side is foreign."""
+    return {
+        entry.name: tuple(sorted(size for size in entry.shape if size > 1)) if foreign else entry.shape
+        for entry in segment.entries
+        if entry.kind == "parameter" and entry.name not in paired
+    }
 
 
 def _tensors(segment: Segment) -> list[Item]:
@@ -136,10 +189,12 @@ def _columns(tensors: list[Item], left: Segment, right: Segment) -> tuple[np.nda
     return None if whole and np.array_equal(ours, theirs) else (ours, theirs)
 
 
-def _altered(tensors: list[Item], left: Segment, right: Segment) -> tuple[int, ...]:
+def _altered(tensors: list[Item], left: Segment, right: Segment, foreign: bool) -> tuple[int, ...]:
     twins = [(left.entries[item.places[0]], right.entries[item.places[1]]) for item in tensors]
     return tuple(
-        place for place, (one, other) in enumerate(twins) if (one.dtype, one.shape) != (other.dtype, other.shape)
+        place
+        for place, (one, other) in enumerate(twins)
+        if one.dtype != other.dtype or (one.shape != other.shape and not foreign)
     )
 
 
@@ -191,7 +246,7 @@ def equal(span: Span, pairing: Pairing) -> bool:
     """Whether nothing differs: what most rows are asked, and so without a word on where."""
     if pairing.altered:
         return False
-    pairs = [_of_tensors(span, pairing), *_of_scalars(span, pairing), *([_batches(span)] if pairing.by_digest else [])]
+    pairs = [_of_tensors(span, pairing), *_of_scalars(span, pairing), *([_batches(span)] if pairing.by_batch else [])]
     return all(bool((left == right).all()) for left, right in pairs)
 
 
@@ -200,10 +255,27 @@ def unequal(span: Span, pairing: Pairing) -> tuple[np.ndarray, bool]:
     steps, *scalars = (left != right for left, right in _of_scalars(span, pairing))
     left, right = _batches(span)
     known = left.any(1) & right.any(1)
-    batch = (left != right).any(1) & known & pairing.by_digest
+    batch = (left != right).any(1) & known & pairing.by_batch
     tensors = np.not_equal(*_of_tensors(span, pairing)).any(-1)
+    if pairing.foreign:
+        tensors &= _norms_differ(span, pairing)
     tensors[:, list(pairing.altered)] = True
-    return np.column_stack([steps, batch, *scalars, tensors]), bool((left.any(1) != right.any(1)).any())
+    one_sided = bool((left.any(1) != right.any(1)).any()) and not pairing.foreign
+    return np.column_stack([steps, batch, *scalars, tensors]), one_sided
+
+
+def _norms_differ(span: Span, pairing: Pairing) -> np.ndarray:
+    """Where norms are farther apart than the roundings of sums of as many squares, in whatever order, can put them.
+
+    To first order each norm is off by n u / 2 at most, with u = 2**-24 (Higham, Accuracy and Stability of Numerical
+    Algorithms, section 3.1); twice that is allowed.
+    """
+    places = np.array([item.places for item in pairing.tensors], int).reshape(-1, 2).T
+    left, right = span.left.norms[span.ours][:, places[0]], span.right.norms[span.theirs][:, places[1]]
+    sizes = np.array([math.prod(pairing.left.entries[place].shape) for place in places[0]], float)
+    with np.errstate(invalid="ignore"):
+        differ: np.ndarray = np.abs(left - right) > (sizes + 2) * 2.0**-23 * np.maximum(left, right)
+    return differ
 
 
 def _of_tensors(span: Span, pairing: Pairing) -> tuple[np.ndarray, np.ndarray]:
@@ -216,11 +288,14 @@ def _of_tensors(span: Span, pairing: Pairing) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _of_scalars(span: Span, pairing: Pairing) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Steps and scalars, as 64 bits a row."""
+    """Steps and scalars, as 64 bits a row; of different frameworks, in the precision of float32."""
     yield span.left.step[span.ours], span.right.step[span.theirs]
     for item in pairing.scalars:
-        left, right = span.left.scalar(item.places[0]), span.right.scalar(item.places[1])
-        yield left[span.ours].view(np.uint64), right[span.theirs].view(np.uint64)
+        left = span.left.scalar(item.places[0])[span.ours]
+        right = span.right.scalar(item.places[1])[span.theirs]
+        if pairing.foreign:  # one has a float32 where the other has a number of Python's
+            left, right = (side.astype(np.float32).astype(np.float64) for side in (left, right))
+        yield left.view(np.uint64), right.view(np.uint64)
 
 
 def _batches(span: Span) -> tuple[np.ndarray, np.ndarray]:
