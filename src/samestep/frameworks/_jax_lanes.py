@@ -91,7 +91,7 @@ class Loop:
         return over_lanes(self._on, self.width, (0, 0 if axes > 1 else None, None))
 
     def _on(self, state: Tree, rows: Any, data: Tree) -> Tree:
-        return self.step(state, jax.tree_util.tree_map(lambda array: jnp.take(array, rows, axis=0), data))
+        return self.step(state, jax.tree_util.tree_map(lambda array: jnp.take(array, rows, axis=0, mode="clip"), data))
 
 
 def _fitting(steps: int, seconds: float) -> int:
