@@ -386,6 +386,16 @@ def test_a_seed_that_is_not_as_its_plain_run_stops_the_engine_before_any_value(t
         trained(tasks(source, (0, 1, 2)), rows)
 
 
+@pytest.mark.framework("torch")
+def test_no_process_is_left_when_the_outcomes_are_no_longer_wanted(tasks, rows):
+    begun = []
+    finished = vectorised.outcomes(tasks(TORCH, function=":adam"), rows, started=begun.append)
+    next(finished)
+    finished.close()
+    assert len(begun) == 2
+    assert all(worker._process.poll() is not None for worker in begun)
+
+
 def test_a_checked_seed_is_judged_by_its_siblings(tasks):
     task = tasks("from samestep_numpy import Program\ndef build():\n    return Program(6)\n", (4,))[0]
     siblings = [{"loss": 0.5 + 1e-6}, {"loss": 0.5 - 1e-6}]
