@@ -287,6 +287,35 @@ def test_a_group_of_which_nothing_is_left_decides_by_divergence_only():
     assert math.isnan(nothing.groups[1].mean)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1e99, 2e99, -1e99, 3e98] * 3,
+        [1e-300, 2e-300, 3e-300] * 4,
+        [1e6 + 1e-9 * number for number in range(12)],
+        [0.1 + 1e-17 * number for number in range(12)],
+        [0.5] * 11 + [0.5 + 1e-9],
+        [1e30] + [float(number) for number in range(11)],
+    ],
+    ids=["large", "tiny", "close together", "rounding", "one apart", "one far off"],
+)
+def test_values_of_any_size_are_judged_without_a_warning(values):
+    result = judge("accuracy", {"a": of(*values), "b": of(*values[::-1])}, paired=False)
+    assert (result.comparison.verdict, result.comparison.p_value) == ("not enough evidence", 1.0)
+    low, high = result.groups[0].ci95
+    assert low <= result.groups[0].mean <= high
+
+
+def test_a_value_whose_square_is_no_number_counts_as_diverged():
+    assert compared(drawn(0.9, 8), of(*[1e200] * 8)).verdict == "worse"
+
+
+def test_a_group_without_any_training_decides_nothing():
+    found = compared(drawn(0.9, 8), {})
+    assert found.verdict == "not enough evidence"
+    assert math.isnan(found.probability_of_improvement)
+
+
 def test_of_pairs_those_are_left_out_that_have_lost_one_side():
     left, right = drawn(0.9, 10), {**drawn(0.95, 10, seed=1), 3: NAN}
     del left[5]

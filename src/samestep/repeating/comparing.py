@@ -191,7 +191,9 @@ def _interval(two: Two, test: Permutations | None, level: float) -> tuple[float,
 
 
 def _improvement(two: Two) -> float:
-    """How often a training of right's beats one of left's, or that of the same seed; ties count half."""
+    """How often a training of right's beats one of left's, or that of the same seed; ties count half. NaN: there is none."""
+    if not min(len(two.all_left), len(two.all_right)):
+        return math.nan
     pairs = (two.all_right, two.all_left) if two.paired else (two.all_right[:, np.newaxis], two.all_left)
     return float(np.mean((pairs[0] > pairs[1]) + 0.5 * (pairs[0] == pairs[1])))
 

@@ -14,12 +14,14 @@ from samestep.errors import UsageError
 from samestep.repeating import wording
 from samestep.repeating.comparing import ERROR, Question, compare
 from samestep.repeating.deciding import Look
-from samestep.repeating.resampling import RESAMPLES, Floats
+from samestep.repeating.resampling import RESAMPLES, ROUNDING, Floats
 from samestep.repeating.samples import Sample
 from samestep.results import FailedSeed, Group, RepeatResult
 
 BOOTSTRAPPED = 10
 """Values from which the interval of a mean is a bootstrap's; fewer tell the bootstrap less than they tell Student's t."""
+HUGE = 1e100
+"""Beyond which a value is as good as infinite."""
 LOWER = re.compile(
     ".*loss|losses|.*error|errors|.*entropy|mse|mae|rmse|rmsle|msle|mape|smape|perplexity|ppl|nll|kl|divergence|regret|wer|cer"
     "|fid|brier|hinge|poisson|deviance|ece|distance|cost|bpc|bpd|latency|time|duration|seconds|runtime"
@@ -78,8 +80,13 @@ def _check(values: Mapping[str, Mapping[int, float]], margin: float | None, powe
 
 
 def _sample(name: str, values: Mapping[int, float], errors: Mapping[int, str]) -> Sample:
-    numbers = {int(seed): float(value) for seed, value in values.items()}
+    numbers = {int(seed): _bounded(float(value)) for seed, value in values.items()}
     return Sample(name, numbers, {seed: error for seed, error in errors.items() if seed not in numbers})
+
+
+def _bounded(value: float) -> float:
+    """The value; infinite where its square could not be told from it."""
+    return value if not abs(value) > HUGE else math.copysign(math.inf, value)
 
 
 def _group(sample: Sample, seed: int) -> Group:
@@ -104,14 +111,14 @@ def mean_interval(values: Floats, seed: int) -> tuple[float, float]:
     """
     if len(values) < 2:
         return -math.inf, math.inf
-    mean, count = float(values.mean()), len(values)
-    if np.ptp(values) == 0:
+    mean, std, count = float(values.mean()), float(values.std(ddof=1)), len(values)
+    if std <= ROUNDING * abs(mean):
         return mean, mean
     critical = float(student.isf(ERROR / 2, count - 1))
-    half = critical * float(values.std(ddof=1)) / math.sqrt(count)
     if count < BOOTSTRAPPED:
+        half = critical * std / math.sqrt(count)
         return mean - half, mean + half
     level = 1 - 2 * float(norm.sf(critical * math.sqrt(count / (count - 1))))
     options = {"n_resamples": RESAMPLES, "batch": 1_000, "confidence_level": level, "method": "BCa"}
-    low, high = bootstrap((values,), np.mean, **options, random_state=seed).confidence_interval
-    return float(low), float(high)
+    found = bootstrap(((values - mean) / std,), np.mean, **options, random_state=seed).confidence_interval
+    return mean + std * float(found.low), mean + std * float(found.high)

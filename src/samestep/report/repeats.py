@@ -75,7 +75,8 @@ def _row(group: Group) -> tuple[str, ...]:
 def _histogram(values: tuple[float, ...], axis: tuple[float, float]) -> str:
     if not values:
         return ""
-    counts = np.histogram(values, BINS, axis if axis[0] < axis[1] else None)[0]
+    width = (axis[1] - axis[0]) or 1.0
+    counts = np.bincount([min(int(BINS * (value - axis[0]) / width), BINS - 1) for value in values], minlength=BINS)
     return "".join(BARS[math.ceil((len(BARS) - 1) * count / counts.max())] for count in counts)
 
 

@@ -1,6 +1,6 @@
 """How often does `samestep repeat` err, how often do its intervals hold the truth, and how often does it see a difference?
 
-    python benchmarks/statistics.py [EXPERIMENTS] [PROCESSES] [DISTRIBUTION …]
+    python benchmarks/seeds.py [EXPERIMENTS] [PROCESSES] [DISTRIBUTION …]
 
 Draws the values of two groups from known distributions, at 3, 5, 10 and 30 seeds each, judges them, and prints three tables
 in percent: differences claimed where there is none; intervals that hold the mean; differences of one standard deviation
