@@ -56,7 +56,7 @@ CASES = {
     "sequence-30": Case("sequence", "sequence", 9, 100, 30, 1.0),
     "sequence-1000": Case("sequence", "sequence", 9, 100, 1000, 3.0),
     "mnist-softmax-30": Case("mnist-softmax", "mnist", 32, 1, 30, 6.0),
-    "minivggnet-8": Case("minivggnet", "photos", 32, 1, 8, 8.0),
+    "minivggnet-30": Case("minivggnet", "photos", 32, 1, 30, 30.0),
 }
 
 

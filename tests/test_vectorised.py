@@ -7,6 +7,7 @@ import pytest
 
 from samestep.data import load_split
 from samestep.errors import NotVectorisable
+from samestep.frameworks import _groups
 from samestep.matching.sources import resolve
 from samestep.repeating import sources, vectorised
 from samestep.repeating.one_run import Task, one_run
@@ -224,20 +225,18 @@ def test_seeds_are_trained_in_groups_whose_state_fits_into_the_cache(tasks, rows
     assert seen[-1] == (7 * 9, 7 * 9)
 
 
-@pytest.mark.framework("jax")
-def test_groups_leave_half_of_the_free_memory(monkeypatch):
-    import jax
+def test_groups_are_even_and_fit_into_the_cache_and_into_half_of_the_free_memory():
+    def width(seeds, state=1000, in_cache=True, free=2**40):
+        return _groups.width(seeds, state=state, step=500, in_cache=in_cache, free=free)
 
-    from samestep.frameworks import _jax_lanes
-
-    state = {"a": np.zeros(1000, np.float32)}
-    step = _jax_lanes.Traced(lambda state, x: {"a": jax.numpy.tanh(state["a"]) + x}, state, np.float32(1))
-    assert step.nbytes >= 8000
-    monkeypatch.setattr(_jax_lanes, "free_memory", lambda: 2 * 10 * (4 * 4000 + step.nbytes + 8 * 50))
-    assert _jax_lanes.width(25, state, step, 50) == 9  # of at most 10, so that 25 seeds make three even groups
-    assert _jax_lanes.width(7, state, step, 50) == 7
-    monkeypatch.undo()
-    assert _jax_lanes.free_memory() > 2**20
+    assert width(30) == 30
+    assert width(30, state=_groups.CACHE // 6) == 6
+    assert width(30, state=_groups.CACHE // 7) == 6  # five even groups, for which seven are not needed
+    assert width(30, state=2 * _groups.CACHE) == 1
+    assert width(30, state=_groups.CACHE, in_cache=False) == 30
+    assert width(25, free=2 * 10 * 2500) == 9  # of ten at most, in three even groups
+    assert width(25, free=0) == 1
+    assert 2**20 < _groups.free_memory() < 2**60
 
 
 REFUSED = [
@@ -385,6 +384,16 @@ def test_a_seed_that_is_not_as_its_plain_run_stops_the_engine_before_any_value(t
         """
     with pytest.raises(NotVectorisable, match=r"would not be those of plain runs. On the same few rows seed 1 has"):
         trained(tasks(source, (0, 1, 2)), rows)
+
+
+@pytest.mark.framework("torch")
+def test_no_process_is_left_when_the_outcomes_are_no_longer_wanted(tasks, rows):
+    begun = []
+    finished = vectorised.outcomes(tasks(TORCH, function=":adam"), rows, started=begun.append)
+    next(finished)
+    finished.close()
+    assert len(begun) == 2
+    assert all(worker._process.poll() is not None for worker in begun)
 
 
 def test_a_checked_seed_is_judged_by_its_siblings(tasks):

@@ -6,7 +6,6 @@ What a lane computes is a function of the framework's own, step(state, batch) ->
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from typing import Any, Callable, Iterator, Optional
@@ -17,13 +16,12 @@ import numpy as np
 from jax.extend.core import jaxprs_in_params
 
 from samestep.errors import NotVectorisable
+from samestep.frameworks import _groups
 
 Tree = Any
 Step = Callable[[Tree, Tree], Tree]
 SLOW_IN_LOOPS = frozenset({"conv_general_dilated"})
 """On CPUs XLA computes these some ten times slower in a loop, and widened, as grouped convolutions, some three times slower."""
-CACHE = 8 << 20
-"""Bytes of state that lanes trained side by side may hold: more no longer stays in a processor's cache from step to step."""
 
 
 class Loop:
@@ -91,7 +89,7 @@ class Loop:
         return over_lanes(self._on, self.width, (0, 0 if axes > 1 else None, None))
 
     def _on(self, state: Tree, rows: Any, data: Tree) -> Tree:
-        return self.step(state, jax.tree_util.tree_map(lambda array: jnp.take(array, rows, axis=0), data))
+        return self.step(state, jax.tree_util.tree_map(lambda array: jnp.take(array, rows, axis=0, mode="clip"), data))
 
 
 def _fitting(steps: int, seconds: float) -> int:
@@ -141,19 +139,6 @@ def _equations(jaxpr: Any) -> Iterator[Any]:
             yield from _equations(inner)
 
 
-def free_memory() -> int:
-    """Bytes of memory that could be had now: a device's own, or on Linux what the kernel calls available."""
-    device = jax.local_devices()[0].memory_stats() or {}
-    if "bytes_limit" in device:
-        return int(device["bytes_limit"] - device.get("bytes_in_use", 0))
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            found = dict(line.split(":", 1) for line in file)
-        return int(found["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) // 2
-
-
 def padded(orders: Any, rows: int) -> np.ndarray:
     """Orders of rows, one for each lane, as a loop takes them: int32 (lanes, rows), however few they name.
 
@@ -180,15 +165,11 @@ def with_lanes_moved(leaf: Any, moved: Callable[[int, np.ndarray], np.ndarray]) 
 
 
 def width(seeds: int, state: Tree, step: Traced, rows: int) -> int:
-    """How many lanes to train side by side, so that so many seeds make few and even groups.
-
-    As many as fit into the cache, and, with all that a step computes and an order of so many rows, into half of the memory
-    that is free; one where steps are better run alone.
-    """
-    per_lane = 4 * nbytes(state) + step.nbytes + 8 * rows
-    cached = CACHE // nbytes(state) if jax.default_backend() == "cpu" else seeds
-    most = 1 if step.alone else max(1, min(cached, free_memory() // 2 // per_lane))
-    return -(-seeds // -(-seeds // most))
+    """How many lanes to train side by side, with an order of so many rows each; one where steps are better run alone."""
+    held = jax.local_devices()[0].memory_stats() or {}
+    free = held["bytes_limit"] - held.get("bytes_in_use", 0) if "bytes_limit" in held else _groups.free_memory()
+    in_cache = jax.default_backend() == "cpu"
+    return 1 if step.alone else _groups.width(seeds, nbytes(state), step.nbytes + 8 * rows, in_cache, free)
 
 
 def nbytes(tree: Tree) -> int:

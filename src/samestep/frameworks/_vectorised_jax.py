@@ -104,7 +104,6 @@ class Trainings:
         held = _rows.count(self.held[0])
         held_rows = held if rows is None else min(rows, held)
         lanes = self.evaluation.run(dict(lanes, sums=self._sums_afresh()), np.arange(held, dtype=np.int32), held_rows)
-        self.last_state = lanes["held"]
         measured = self._means(lanes["sums"], held_rows)
         return [dict(one, **{"val_" + name: value for name, value in m.items()}) for one, m in zip(last, measured)]
 

@@ -79,35 +79,45 @@ class Trainings:
         batch_size: int,
         names_seed: bool,
     ) -> None:
-        self.batch_size = batch_size
-        other, _ = _completed(built, train, batch_size)
-        ends = _states()
-        noted, drawn, seed = {}, [], seeds[-1] if len(seeds) > 1 else seeds[0] + 1  # type: Dict[int, Any], List[int], int
-        with _initialisers_noted(noted), _default_seeds_noted(drawn):
-            self.program, self.looks = _completed(make(seed), train, batch_size)
-        _check_draws(seed, drawn, _states())
-        _check_draws(seeds[0], _default_seeds(seeds[0], len(drawn)), ends)
-        self.model = self.program.model
-        _check_options(self.program)
-        self.model.reset_metrics()
-        self.initial = _Initial(self.model, drawn, noted)
+        self.batch_size, self.rows = batch_size, _rows.count(train[0])
+        other = self._build(built, make, seeds, train)
         self.start: State = self.model._get_jax_state(True, True, True, True)
         self.metrics = [np.asarray(value) for value in self.start[3]]
         self.rate = _index_of(self.model.optimizer.variables, getattr(self.model.optimizer, "_learning_rate", None))
         self.data = _as_fit_has_them(self.program, train, weighted=True)
         self.held = _as_fit_has_them(self.program, held, weighted=False)
-        self.rows = _rows.count(train[0])
-        example = jax.tree_util.tree_map(lambda a: a[: min(batch_size, self.rows)], self.data)
-        traced = _jax_lanes.Traced(self._step, self.start, example)
-        if names_seed:
-            own, self.model = self.model, other.model
-            traced.check_same(_jax_lanes.Traced(self._step, self.start, example))
-            self.model = own
+        traced = self._traced(other if names_seed else None)
         self.width = _jax_lanes.width(len(seeds), self.start, traced, self.rows)
-        self.initial.check(other.model, _default_seeds(seeds[0], len(drawn)), self.width)
+        self.initial.check(other, _default_seeds(seeds[0], len(self.initial.positions)), self.width)
         options = (batch_size, self.width, not traced.alone)
         self.training = _jax_lanes.Loop(self._step, self.data, *options)
         self.evaluation = _jax_lanes.Loop(self._test, self.held, *options)
+
+    def _build(self, built: Any, make: Callable[[int], Any], seeds: List[int], train: Any) -> Any:
+        """Build for another seed than the first, taking notes; the model that was built for the first."""
+        other, _ = _completed(built, train, self.batch_size)
+        ends = _states()
+        noted: Dict[int, Any] = {}
+        drawn: List[int] = []
+        seed = seeds[-1] if len(seeds) > 1 else seeds[0] + 1
+        with _initialisers_noted(noted), _default_seeds_noted(drawn):
+            self.program, self.looks = _completed(make(seed), train, self.batch_size)
+        _check_draws(seed, drawn, _states())
+        _check_draws(seeds[0], _default_seeds(seeds[0], len(drawn)), ends)
+        _check_options(self.program)
+        self.model = self.program.model
+        self.model.reset_metrics()
+        self.initial = _Initial(self.model, drawn, noted)
+        return other.model
+
+    def _traced(self, other: Any) -> Any:
+        """What is known of a step; raises NotVectorisable if another model's is not the same."""
+        example = jax.tree_util.tree_map(lambda a: a[: min(self.batch_size, self.rows)], self.data)
+        traced = _jax_lanes.Traced(self._step, self.start, example)
+        if other is not None:
+            with _keras_fit.attributes(self, model=other):
+                traced.check_same(_jax_lanes.Traced(self._step, self.start, example))
+        return traced
 
     def run(
         self,
@@ -131,7 +141,6 @@ class Trainings:
             state = self.training.run(state, self._order([order.epoch(count) for order in shuffling]), count, watch)
         last = [dict(logs, **self._rate_shown(epochs)) for logs in self._logs(state[3])]
         state = self.evaluation.run(self._metrics_afresh(state), *self._held_rows(rows))
-        self.last_state = state
         return [
             dict(one, **{"val_" + name: value for name, value in m.items()})
             for one, m in zip(last, self._logs(state[3]))

@@ -16,13 +16,11 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from samestep.errors import NotVectorisable
-from samestep.frameworks import _rows, _torch_modules, _torch_schedulers, _torch_steps
+from samestep.frameworks import _groups, _rows, _torch_modules, _torch_schedulers, _torch_steps
 from samestep.frameworks.torch import Program
 
 ELEMENTWISE = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop)
 """Optimizers whose update of an element depends on that element's history alone, so that stacked parameters are updated alike."""
-CACHE = 8 << 20
-"""Bytes of state that lanes trained side by side may hold: more no longer stays in a processor's cache from step to step."""
 DROPOUT = (torch.nn.functional.dropout, torch.dropout, torch.dropout_)
 Tensors = Dict[str, Any]
 
@@ -59,10 +57,11 @@ class Trainings:
         self.data, self.held = (
             tuple(_torch_steps.to_tensors(built, part) for part in parts) for parts in (train, held)
         )
-        size = 4 * sum(t.numel() * t.element_size() for t in _tensors(built).values())
-        most = max(1, CACHE // max(1, size))
-        self.width = -(-len(seeds) // -(-len(seeds) // most))
-        self._try(seeds)
+        state = 4 * sum(map(_nbytes, _tensors(built).values()))  # with gradients and two slots
+        kept = self._try(seeds) // 2
+        device = _torch_steps.device(built)
+        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else _groups.free_memory()
+        self.width = _groups.width(len(seeds), max(1, state), kept + 8 * self.rows, device.type == "cpu", free)
 
     def run(
         self,
@@ -84,7 +83,6 @@ class Trainings:
             last = self._epoch(lanes, order, watch)
         held = _rows.count(self.held[0])
         measured = self._evaluation(lanes, held if rows is None else min(rows, held))
-        self.last_lanes = lanes
         return [dict(one, **{"val_" + name: value for name, value in m.items()}) for one, m in zip(last, measured)]
 
     def _epoch(self, lanes: Any, order: Any, watch: Callable[[int], None]) -> List[Dict[str, float]]:
@@ -104,16 +102,24 @@ class Trainings:
                 means.add(part.stop - part.start, lanes.measure(*(_rows.take(rows, part) for rows in self.held), None))
         return means.by_lane()
 
-    def _try(self, seeds: List[int]) -> None:
-        """Raise NotVectorisable where a step cannot be made for several lanes at once."""
+    def _try(self, seeds: List[int]) -> int:
+        """Bytes that a step of two lanes keeps for its backward pass; raises NotVectorisable where none can be made."""
         order = torch.arange(min(self.batch_size, self.rows)).expand(2, -1)
+        kept: List[int] = []
+
+        def keep(tensor: Any) -> Any:
+            kept.append(_nbytes(tensor))
+            return tensor
+
         try:
             lanes = _Lanes(self.make, [seeds[0], seeds[-1]], None)
-            self._epoch(lanes, order, lambda steps: None)
+            with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+                self._epoch(lanes, order, lambda steps: None)
         except NotVectorisable:
             raise
         except Exception as error:
             raise NotVectorisable(_reason(error)) from error
+        return sum(kept)
 
 
 class _Lanes:
@@ -238,6 +244,10 @@ def _check(program: Program) -> None:
     known = {id(p) for p in program.plain.parameters()}
     if any(id(p) not in known for group in program.optimizers[0].param_groups for p in group["params"]):
         raise NotVectorisable("its optimizer trains parameters outside of its model")
+
+
+def _nbytes(tensor: Any) -> int:
+    return int(tensor.numel() * tensor.element_size())
 
 
 def _tensors(program: Program) -> Tensors:
