@@ -21,11 +21,12 @@ from samestep.checking.locating import locate
 from samestep.checking.mends import Mend, mend
 from samestep.checking.outcomes import Found, first_difference
 from samestep.checking.suspects import DISK, HASH, Suspect
-from samestep.checking.trials import ONE_THREAD, Launch, Setup, Trial, environment
+from samestep.checking.trials import Launch, Setup, Trial, environment
 from samestep.errors import ProgramError, UsageError
 from samestep.results import CheckCause, CheckDifference, CheckResult, Mended, Metric
 from samestep.watching.install import UNWATCHED
 from samestep.watching.tasks import TASKS, THREADS
+from samestep.watching.threads import ONE_THREAD
 
 RUNS = 3
 """Runs of the script, unless more are asked for."""
@@ -165,7 +166,7 @@ def _explain(
     proved = prove(lab, trials[0], other, rounds, switches)
     _place(bench, trials[0], other, rounds, proved)
     mends, mended = _mended(bench, trials, proved, runs)
-    if mended is not None and not mended.equal and not proved.cut:
+    if mended is not None and not mended.equal and not proved.cut and not proved.remains:
         again = prove(lab, trials[0], other, [[one for some in rounds for one in some]], switches)
         known = {(cause.keys, cause.switch, cause.source) for cause in proved.causes}
         proved.causes += [cause for cause in again.causes if (cause.keys, cause.switch, cause.source) not in known]

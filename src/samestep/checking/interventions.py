@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 from samestep.checking.outcomes import Found, metric
@@ -96,30 +97,54 @@ def _prove(lab: Laboratory, left: Trial, right: Trial, rounds: Any, switches: An
     if listed and _sorted(lab, left, right, rounds[0], proved):
         return
     pinned: list[Suspect] = []
-    explained, pin = False, left
-    for suspects in rounds:
-        if suspects:
-            pinned += suspects
-            pin = lab.run(played(Setup(), pinned, left), restores(pinned))
-            explained = lab.differ(left, pin) is None
-            if explained:
-                break
-    base, reference, noise = Setup(), left, None
-    if not explained and any(suspect.spread for suspect in pinned):  # one value for all is not what the left trial had
-        again = _repeated(lab, played(Setup(), pinned, left), restores(pinned))
-        explained, reference = again is not None, again or left
-    if not explained:
-        base, reference, found = _switched(lab, pinned, left, pin if pinned else right, switches)
-        proved.causes += found
-        if not found:
-            proved.remains = "it is there with every source pinned that is known"
-            base, reference, noise = Setup(), left, lab.differ(left, pin) if pinned else None
-        proved.effects |= {suspect: _apart(left, pin if pinned else right) for suspect in found}
-        if any(suspect.switch == ADDRESSES for suspect in found):  # the hash seed moves addresses too
-            pinned = [suspect for suspect in pinned if suspect.source != HASH]
-            base = replace(base, hash_seed=left.setup.hash_seed)
-    if pinned and (noise is not None or not proved.remains):
-        _swap(lab, base, (reference, noise), (left, right), pinned, proved, explained)
+    pin = right
+    for suspects in (some for some in rounds if some):
+        pinned += suspects
+        pin = lab.run(played(Setup(), pinned, left), restores(pinned))
+        reference = _reference(lab, left, pin, pinned)
+        if reference is not None:
+            _swap(lab, Setup(), (reference, None), (left, right), pinned, proved)
+            if proved.causes:
+                return
+    if pinned and _repeated(lab, played(Setup(), pinned, left), restores(pinned)) is not None:
+        proved.remains = "none of what differed makes the difference alone"
+    else:
+        _prove_switches(lab, (left, right), pin, pinned, switches, proved)
+
+
+def _reference(lab: Laboratory, left: Trial, pin: Trial, pinned: list[Suspect]) -> Trial | None:
+    """What trials are compared with in which all of these are pinned, if they are the same; None if they are not."""
+    if lab.differ(left, pin) is None:
+        return left
+    if any(suspect.spread for suspect in pinned):  # one value for all is not what the left trial had
+        return _repeated(lab, played(Setup(), pinned, left), restores(pinned))
+    return None
+
+
+def _prove_switches(
+    lab: Laboratory, trials: tuple[Trial, Trial], pin: Trial, pinned: list[Suspect], switches: Any, proved: Proved
+) -> None:
+    """Find the switches with which trials repeat, and what beside them is to blame; pin: a trial with all but these pinned."""
+    base, reference, found = _switched(lab, pinned, trials[0], switches)
+    proved.causes += found
+    proved.effects |= {suspect: _apart(trials[0], pin) for suspect in found}
+    noise = None
+    if not found:
+        proved.remains = "it is there with every source pinned that is known"
+        noise = _noise(lab, trials[0], pin, pinned)
+    if any(suspect.switch == ADDRESSES for suspect in found):  # the hash seed moves addresses too
+        pinned = [suspect for suspect in pinned if suspect.source != HASH]
+        base = replace(base, hash_seed=trials[0].setup.hash_seed)
+    if pinned and (found or noise is not None):
+        _swap(lab, base, (reference, noise), trials, pinned, proved)
+
+
+def _noise(lab: Laboratory, left: Trial, pin: Trial, pinned: list[Suspect]) -> Found | None:
+    """The earliest place where trials differ in which all of these are pinned."""
+    setup = played(Setup(), pinned, left)
+    trials = [left, pin, *(lab.run(setup, restores(pinned)) for _ in range(lab.repeats))]
+    found = [lab.differ(one, other) for one, other in combinations(trials, 2)]
+    return min((one for one in found if one is not None), key=lambda one: one.place, default=None)
 
 
 def _sorted(lab: Laboratory, left: Trial, right: Trial, suspects: Sequence[Suspect], proved: Proved) -> bool:
@@ -130,11 +155,11 @@ def _sorted(lab: Laboratory, left: Trial, right: Trial, suspects: Sequence[Suspe
     free = lab.run(played(Setup(), others, left), False)
     if lab.differ(left, free) is None:
         return False
-    base, reference, found = _switched(lab, others, left, free, listings[:1])
+    base, reference, found = _switched(lab, others, left, listings[:1])
     if found:
         proved.causes += listings
         proved.effects[listings[0]] = _apart(left, free)
-        _swap(lab, base, (reference, None), (left, right), rest, proved, False)
+        _swap(lab, base, (reference, None), (left, right), rest, proved)
     return bool(found)
 
 
@@ -146,7 +171,7 @@ def _repeated(lab: Laboratory, setup: Setup, restore: bool) -> Trial | None:
 
 
 def _switched(
-    lab: Laboratory, pinned: list[Suspect], left: Trial, other: Trial, switches: Sequence[Suspect]
+    lab: Laboratory, pinned: list[Suspect], left: Trial, switches: Sequence[Suspect]
 ) -> tuple[Setup, Trial, list[Suspect]]:
     """Find the switches with which trials repeat: one alone, of those that left a trace first; else all that are needed."""
     base = played(Setup(), pinned, left)
@@ -172,7 +197,7 @@ def _switched(
         return found
     everything = repeats(switches)
     if everything is None:
-        return base, left, []
+        return Setup(), left, []
     found = alone([suspect for suspect in switches if suspect.source in ALWAYS])
     if found is not None:
         return found
@@ -192,7 +217,6 @@ def _swap(
     trials: tuple[Trial, Trial],
     pinned: list[Suspect],
     proved: Proved,
-    explained: bool,
 ) -> None:
     """Give each suspect by itself what the other trial was given: those that lie near by themselves, the others together.
 
@@ -204,24 +228,28 @@ def _swap(
 
     def differs(changed: list[Suspect]) -> bool:
         setup = played(played(base, pinned, left), changed, right)
-        trial = lab.run(setup, restores(pinned) and not restores(changed))
+        restore = restores(pinned) and not restores(changed)
+        trial = lab.run(setup, restore)
         found = lab.differ(same, trial)
-        if found is None or (noise is not None and found.place >= noise.place):
+        if found is None or (
+            noise is not None and not _before(noise, found, lab.differ(trial, lab.run(setup, restore)))
+        ):
             return False
         if len(changed) == 1:
             proved.effects[changed[0]] = _apart(same, trial)
         return True
 
-    if explained and len(pinned) == 1:  # without it the trials are those that differ
-        proved.causes += pinned
-        proved.effects[pinned[0]] = _apart(left, right)
-        return
     unlikely = [suspect for suspect in pinned if not suspect.likely]
     for suspect in (suspect for suspect in pinned if suspect.likely):
         if differs([suspect]):
             proved.causes.append(suspect)
     if unlikely and (len(unlikely) == 1 or differs(unlikely)):
         proved.causes += [suspect for suspect in unlikely if differs([suspect])]
+
+
+def _before(noise: Found, found: Found, again: Found | None) -> bool:
+    """Whether a difference comes before the place where trials differ in any case, and is the same when made again."""
+    return found.place < noise.place and (again is None or again.place > found.place)
 
 
 def _apart(left: Trial, right: Trial) -> float:

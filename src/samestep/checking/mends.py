@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from samestep.checking.suspects import DISK, HASH, Suspect
-from samestep.checking.trials import ONE_THREAD, THREADS
+from samestep.checking.trials import THREADS
+from samestep.watching.threads import ONE_THREAD
 
 SCRIPT = "0"
 """The process of the script itself."""
@@ -48,7 +49,7 @@ WORDS = {
     "memory addresses": "use no id() or default hash() of objects for an order; give them a number of their own",
     "thread timing": "collect what threads return in the order in which they were started, not in which they are done",
     "completion order": "take results in the order in which the tasks were given: executor.map, pool.map",
-    "thread count": "run it as OMP_NUM_THREADS=1 python {script}",
+    "thread count": "run it as OMP_NUM_THREADS=1 python {script}; 1 as well where it sets the number of threads itself",
     "nondeterministic kernels": "tf.config.experimental.enable_op_determinism(); "
     "torch.use_deterministic_algorithms(True)",
     "variable race in graph": "tf.control_dependencies: say whether the variable is read before or after it is written",

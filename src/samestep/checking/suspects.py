@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from samestep.checking.trials import ADDRESSES, ONE_THREAD, Played, Trial
+from samestep.checking.trials import ADDRESSES, Played, Trial
 from samestep.watching.generators import START, UNSEEDED
 from samestep.watching.tape import SEPARATOR
+from samestep.watching.threads import ONE_THREAD
 
 HASH, DISK = "hash seed", "files left by the previous run"
 LAST = ("tempfile", "uuid.", "time.", "datetime.", "os.getp")

@@ -17,16 +17,13 @@ from samestep.runs import launching
 from samestep.runs.reading import Run
 from samestep.watching.install import OPTIONS
 from samestep.watching.tape import SEPARATOR
+from samestep.watching.threads import ONE_THREAD, VARIABLES
 
 Played = Mapping[str, Mapping[str, list[Any]]]
 """{process: {key: values}}."""
 ADDRESSES = "fixed addresses"
-ONE_THREAD = "one thread"
-"""Switches that are set from outside of the process."""
-THREADS = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
-    **dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"),
-}
+"""A switch that is set from outside of the process."""
+THREADS = dict.fromkeys(VARIABLES, "1")
 MOST_PRINTED = 64 << 20
 """Bytes of what a script prints that are looked at."""
 

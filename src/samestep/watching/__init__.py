@@ -8,6 +8,7 @@ numpys.py      NumPy's generators and arrays that are not initialised
 entropy.py     the operating system's random bytes, clocks, the process's number
 files.py       the order of directory listings, files read and written
 tasks.py       the order in which threads, processes and futures are done
+threads.py     with how many threads libraries compute
 memory.py      arrays that are not initialised
 lines.py       which lines a process comes to, where a run is traced
 edits.py       runs a script with lines that are mended
