@@ -466,7 +466,7 @@ def test_a_seed_is_put_behind_what_has_to_stand_first(tmp_path):
     texts = {}
     mends.mend(Suspect("random", "train.py:3"), [], str(path), texts)
     lines = next(iter(texts.values())).splitlines()
-    assert lines[2:] == ["import random; random.seed(0)", "import os"]
+    assert lines[2:] == ["import random; random.seed(0); import os"]  # all lines keep their numbers
 
 
 def test_two_traces_part_after_the_last_line_that_is_the_same():

@@ -24,6 +24,10 @@ MOST = 8
 """Trials that are repeated to see whether they differ, at most."""
 
 
+MANY = 4
+"""Switches of which it is first asked whether trials repeat with all of them, and with half of them."""
+
+
 class OutOfTime(Exception):  # noqa: N818 - what was found so far is the answer
     """The budget is used up."""
 
@@ -101,7 +105,7 @@ def _prove(lab: Laboratory, left: Trial, right: Trial, rounds: Any, switches: An
         if suspects:
             pinned += suspects
             pin = lab.run(played(Setup(), pinned, left), restores(pinned))
-            explained = lab.differ(left, pin) is None
+            explained = lab.differ(left, pin) is None and _stays(lab, pinned, left, switches)
             if explained:
                 break
     base, reference, noise = Setup(), left, None
@@ -120,6 +124,14 @@ def _prove(lab: Laboratory, left: Trial, right: Trial, rounds: Any, switches: An
             base = replace(base, hash_seed=left.setup.hash_seed)
     if pinned and (noise is not None or not proved.remains):
         _swap(lab, base, (reference, noise), (left, right), pinned, proved, explained)
+
+
+def _stays(lab: Laboratory, pinned: list[Suspect], left: Trial, switches: Sequence[Suspect]) -> bool:
+    """Whether further trials with these pinned are the left one too, where the first may have been so by chance."""
+    by_chance = lab.rate < 1 - SURE or any(suspect.source not in ALWAYS for suspect in switches)
+    setup, restore = played(Setup(), pinned, left), restores(pinned)
+    more = range(lab.repeats - 1 if by_chance else 0)
+    return all(lab.differ(left, lab.run(setup, restore)) is None for _ in more)
 
 
 def _sorted(lab: Laboratory, left: Trial, right: Trial, suspects: Sequence[Suspect], proved: Proved) -> bool:
@@ -166,7 +178,18 @@ def _switched(
                 return replace(base, switches=frozenset([suspect.switch])), trial, [suspect]
         return None
 
+    def narrowed(some: list[Suspect]) -> list[Suspect]:
+        while len(some) > MANY:
+            halves = some[: len(some) // 2], some[len(some) // 2 :]
+            half = next((half for half in halves if repeats(half) is not None), some)
+            if half is some:
+                break
+            some = half
+        return some
+
     traced = [suspect for suspect in switches if suspect.source not in ALWAYS]
+    if len(traced) > MANY:
+        traced = [] if repeats(traced) is None else narrowed(traced)
     found = alone(traced)
     if found is not None:
         return found

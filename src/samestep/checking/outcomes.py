@@ -87,9 +87,16 @@ def _printed(left: Trial, right: Trial, in_order: bool) -> Found | None:
         ours, theirs = sorted(ours), sorted(theirs)
     for number in range(max(len(ours), len(theirs))):
         pair = [lines[number] if number < len(lines) else None for lines in (ours, theirs)]
-        if pair[0] != pair[1] and _without(pair[0], left) != _without(pair[1], right):
+        if pair[0] != pair[1] and not _same(_without(pair[0], left), _without(pair[1], right), left, right):
             return Found((PRINTED, number), "printed line", str(number + 1), None, *pair)
     return None
+
+
+def _same(ours: str | None, theirs: str | None, left: Trial, right: Trial) -> bool:
+    """Whether two lines are the same but for times that the script measured itself."""
+    if ours is None or theirs is None or ours == theirs:
+        return ours == theirs
+    return printed.only_times(ours, theirs, left.clocks, right.clocks)
 
 
 def _without(line: str | None, trial: Trial) -> str | None:

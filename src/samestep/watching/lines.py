@@ -5,6 +5,7 @@ Tracing is slow, so it is done in runs of its own, and ends after a number of li
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -25,12 +26,14 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None))
 def install(tape: Tape) -> None:
     """Trace from now on, if that is wanted."""
     if TRACED in tape.switches:
-        sys.settrace(_Tracer(os.path.join(tape.folder, "lines-0.txt")).call)
+        sys.settrace(_Tracer(tape.folder).call)
 
 
 class _Tracer:
-    def __init__(self, path: str) -> None:
+    def __init__(self, folder: str) -> None:
+        path = os.path.join(folder, "lines-0.txt")
         self._file, self._count = open(path, "w", encoding="utf-8"), 0  # noqa: SIM115 - open as long as the process lives
+        self._printed = _Printed(os.path.join(folder, "stdout"))
         self._process = os.getpid()
 
     def call(self, frame: Any, event: str, argument: Any) -> Optional[Callable[..., Any]]:
@@ -38,19 +41,41 @@ class _Tracer:
         return self.line if places.users(frame.f_code.co_filename) else None
 
     def line(self, frame: Any, event: str, argument: Any) -> Optional[Callable[..., Any]]:
-        """Note a line that is about to run, and what the variables hold."""
+        """Note a line that is about to run, or a return, what the variables hold, what is returned, and what was printed."""
         if self._count >= MOST or os.getpid() != self._process:
             sys.settrace(None)
             self._file.flush()
             return None
         self._count += 1
-        self._file.write("{} {}\n".format(places.place(frame), _held(frame.f_locals)))
+        held = _held(frame.f_locals, _told(argument) if event == "return" else "", self._printed.digest())
+        self._file.write("{} {}\n".format(places.place(frame), held))
         return self.line
 
 
-def _held(variables: Dict[str, Any]) -> str:
-    """A digest of the variables whose values are plain."""
+class _Printed:
+    """What the process has written to standard output, which is a file."""
+
+    def __init__(self, path: str) -> None:
+        self._path, self._size, self._hash = path, 0, hashlib.blake2b(digest_size=8)
+
+    def digest(self) -> str:
+        """Of all that was printed so far."""
+        with contextlib.suppress(Exception):  # it may be closed, or something else
+            sys.stdout.flush()
+        with contextlib.suppress(OSError):
+            if os.path.getsize(self._path) > self._size:
+                with open(self._path, "rb") as file:
+                    file.seek(self._size)
+                    new = file.read()
+                self._size += len(new)
+                self._hash.update(new)
+        return self._hash.hexdigest()
+
+
+def _held(variables: Dict[str, Any], *more: str) -> str:
+    """A digest of the variables whose values are plain, and of this."""
     told = ["{}={}".format(name, _told(value)) for name, value in list(variables.items()) if not name.startswith("__")]
+    told += more
     return hashlib.blake2b("\n".join(told).encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
