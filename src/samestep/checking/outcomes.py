@@ -121,21 +121,23 @@ def _left_files(trial: Trial) -> dict[str, str]:
 def digest_files(trial: Trial) -> None:
     """Note digests of what it wrote, at once: the next trial writes the same files."""
     found = {}
+    before = {event.source: event.value for event in trial.events if event.kind == "append"}
     for event in trial.events:
         if event.kind == "write" and event.source not in found and "\t" not in event.source:
-            digest = _digest(Path(event.source))
+            digest = _digest(Path(event.source), before.get(event.source, 0))
             if digest:
                 found[event.source] = digest
     (trial.folder / "files").write_text("".join(f"{name}\t{digest}\n" for name, digest in found.items()))
 
 
-def _digest(path: Path) -> str:
-    """Of what is in a file whose kind is known; empty for others, which may hold the time of their writing."""
+def _digest(path: Path, begin: int) -> str:
+    """Of what is in a file whose kind is known, of text from a byte on; empty for others, which may hold the time of writing."""
     try:
         if not path.is_file() or path.stat().st_size > LARGEST:
             return ""
         if path.suffix in TEXTS:
-            return _hashed("\n".join(printed.lines(path.read_text(errors="replace"))).encode())
+            text = path.read_bytes()[begin:].decode(errors="replace")
+            return _hashed("\n".join(printed.lines(text)).encode())
         if path.suffix in ARRAYS:
             return _hashed(b"".join(_members(path.read_bytes())))
         return _hashed(path.read_bytes()) if path.suffix in BYTES else ""

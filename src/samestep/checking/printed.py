@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 MASK = "…"
 MOST_READINGS = 200
 """Readings of a clock that printed numbers are compared with."""
-BY_CHANCE = 1e-3
+BY_CHANCE = 5e-3
 """The chance above which a result might be taken for a time: two numbers of few digits, and many readings."""
 Clocks = Mapping[str, Sequence[float]]
 """{clock: its readings, in order}."""
@@ -35,7 +35,7 @@ _NAMES = (
     r"(/[\w.-]+)*/tmp\w*(/[\w.+-]+)*",
 )
 _LABELLED = re.compile(
-    r"((?<![A-Za-z])("
+    r"((?<![A-Za-z_])("
     r"(run|job|experiment|exp|trial|session|process|worker|thread|git|build)?[ _-]?"
     r"(uuid|pid|times?|timestamp|elapsed|took|duration|runtime|seconds|secs|started|finished|date|host|port|wall|eta|"
     r"speed|throughput|rate/s|saved|wrote|written|logdir|memory|rss)|"
@@ -104,27 +104,33 @@ def _is_time(one: str, other: str, ours: Clocks, theirs: Clocks) -> bool:
     digits = min(len(re.sub(r"[eE].*|\D", "", number).lstrip("0")) for number in (one, other))
     for clock in ours.keys() & theirs.keys():
         count = min(len(ours[clock]), len(theirs[clock]), MOST_READINGS)
-        if count**2 * 10.0 ** (-2 * digits) < BY_CHANCE:
-            scales = (1e-9, 1e-6, 1e-3) if clock.endswith("_ns") else (1, 1e3, 1e6)
-            for scale in scales:
-                matches = [
-                    _near(float(number), _between(readings[clock][:count]) * scale, number)
-                    for number, readings in ((one, ours), (other, theirs))
-                ]
-                if bool(np.any(matches[0] & matches[1])):
-                    return True
+        pairs = next((pairs for pairs in _pairs(count) if pairs.sum() * 10.0 ** (-2 * digits) < BY_CHANCE), None)
+        for scale in (1e-9, 1e-6, 1e-3) if clock.endswith("_ns") else (1, 1e3, 1e6):
+            near = (
+                _near(number, _between(readings[clock][:count]) * scale)
+                for number, readings in ((one, ours), (other, theirs))
+            )
+            if pairs is not None and np.any(pairs & next(near) & next(near)):
+                return True
     return False
 
 
+def _pairs(count: int) -> Iterator[NDArray[np.bool_]]:
+    """Which readings a printed time may lie between: any two, else those one after another, and from the first."""
+    earlier, later = np.indices((count, count))
+    yield earlier < later
+    yield (later == earlier + 1) | (earlier == 0) & (later > 0)
+
+
 def _between(readings: Sequence[float]) -> NDArray[Any]:
-    """The times between any two readings, and the readings."""
-    values = np.array([0, *readings])
-    return values[None, :] - values[:, None]
+    """(readings, readings): the times from one to another."""
+    values = np.array(readings)
+    return np.subtract.outer(values, values).T
 
 
-def _near(number: float, times: NDArray[Any], text: str) -> NDArray[Any]:
-    """Which of these are printed as the number."""
-    mantissa, _, exponent = text.lower().partition("e")
+def _near(number: str, times: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of these times are printed as the number."""
+    mantissa, _, exponent = number.lower().partition("e")
     last = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
-    near: NDArray[Any] = np.abs(times - number) <= 0.51 * last + 1e-9 * abs(number)
+    near: NDArray[np.bool_] = np.abs(times - float(number)) <= 0.51 * last + 1e-9 * abs(float(number))
     return near

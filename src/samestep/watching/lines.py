@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import random
 import sys
 from typing import Any, Callable, Dict, Optional
 
@@ -20,6 +21,8 @@ MOST = 50000
 """Lines that are noted."""
 LARGEST = 4096
 """Characters of a value, or bytes of an array, that are looked at."""
+DEEPEST = 2
+"""Objects within objects that are looked into."""
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
 
@@ -79,14 +82,18 @@ def _held(variables: Dict[str, Any], *more: str) -> str:
     return hashlib.blake2b("\n".join(told).encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
-def _told(value: Any) -> str:
+def _told(value: Any, depth: int = 0) -> str:
     """A value as text, the same wherever it is the same; nothing of a set's order, which is nobody's until it is used."""
     if type(value) in PLAIN:
         return repr(value)[:LARGEST]
     if type(value) in (list, tuple) and len(value) < LARGEST // 16:
-        return "[" + ",".join(_told(item) for item in value) + "]"
+        return "[" + ",".join(_told(item, depth + 1) for item in value) + "]"
     if type(value) is dict and len(value) < LARGEST // 16:
-        return "{" + ",".join("{}:{}".format(_told(key), _told(item)) for key, item in list(value.items())) + "}"
+        return (
+            "{"
+            + ",".join("{}:{}".format(_told(key), _told(item, depth + 1)) for key, item in list(value.items()))
+            + "}"
+        )
     if (
         hasattr(value, "tobytes")
         and hasattr(value, "nbytes")
@@ -94,4 +101,28 @@ def _told(value: Any) -> str:
         and value.nbytes < LARGEST
     ):
         return hashlib.blake2b(value.tobytes(), digest_size=8).hexdigest()
+    held = _generator(value)
+    if held is not None:
+        return held
+    if depth < DEEPEST and hasattr(value, "__dict__") and _of_user(type(value)):
+        return "{}({})".format(
+            type(value).__name__,
+            ",".join(name + "=" + _told(one, depth + 1) for name, one in list(vars(value).items())),
+        )
     return type(value).__name__
+
+
+def _generator(value: Any) -> Optional[str]:
+    """The state of a random generator, None for other objects."""
+    kind = type(value).__module__
+    if type(value) is random.Random or value is random:
+        return repr(hash(value.getstate()[1]))
+    if kind.startswith("numpy.random") and hasattr(value, "bit_generator"):
+        return repr(value.bit_generator.state)
+    return repr(value.get_state()[1:3]) if kind.startswith("numpy.random") and hasattr(value, "get_state") else None
+
+
+def _of_user(kind: Any) -> bool:
+    """Whether a class is the user's, whose objects hold what they hold in plain sight."""
+    module = sys.modules.get(kind.__module__)
+    return kind.__module__ == "__main__" or places.users(getattr(module, "__file__", None) or "<unknown>")
