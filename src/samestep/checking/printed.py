@@ -124,8 +124,8 @@ def _pairs(count: int) -> Iterator[NDArray[np.bool_]]:
 
 def _between(readings: Sequence[float]) -> NDArray[Any]:
     """(readings, readings): the times from one to another."""
-    values = np.array(readings)
-    return np.subtract.outer(values, values).T
+    values: NDArray[np.float64] = np.array(readings, dtype=float)
+    return values[None, :] - values[:, None]
 
 
 def _near(number: str, times: NDArray[Any]) -> NDArray[np.bool_]:

@@ -115,7 +115,7 @@ def _told(value: Any, depth: int = 0) -> str:
 def _generator(value: Any) -> Optional[str]:
     """The state of a random generator, None for other objects."""
     kind = type(value).__module__
-    if type(value) is random.Random or value is random:
+    if type(value) is random.Random:
         return repr(hash(value.getstate()[1]))
     if kind.startswith("numpy.random") and hasattr(value, "bit_generator"):
         return repr(value.bit_generator.state)
