@@ -289,13 +289,23 @@ def test_what_a_run_appends_is_compared_and_not_what_was_there_before(script):
     assert samestep.check(script(text, "other.py"), runs=3).verdict == "not reproducible"
 
 
+def test_of_a_text_file_the_line_that_differs_is_told(script):
+    text = "import os\nopen('h.csv', 'w').write(f'a,b\\n1,{os.urandom(4).hex()}z\\n')\n"
+    difference = samestep.check(script(text), runs=2).first_difference
+    assert difference.what == "file"
+    assert difference.left.startswith("1,")
+    assert difference.left != difference.right
+
+
 def test_times_that_the_script_measures_do_not_count_however_it_prints_them(script):
     text = """
         import time
-        for epoch in range(3):
-            begun = time.perf_counter()
-            sum(range(100000))
-            print(epoch, 0.5, time.perf_counter() - begun, sep="|")
+        with open("history.csv", "w") as file:
+            for epoch in range(3):
+                begun = time.perf_counter()
+                sum(range(100000))
+                print(epoch, 0.5, time.perf_counter() - begun, sep="|")
+                print(epoch, 0.5, time.perf_counter() - begun, sep=",", file=file)
     """
     assert samestep.check(script(text), runs=2).verdict == "reproducible"
 
