@@ -1,5 +1,6 @@
 """samestep check: which scripts repeat, what is to blame if not, and that watching changes nothing."""
 
+import itertools
 import json
 import os
 import random
@@ -9,6 +10,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -16,8 +18,11 @@ from hypothesis import strategies as st
 
 import samestep
 from samestep.checking import mends, printed
+from samestep.checking.interventions import Laboratory, prove
 from samestep.checking.locating import parting
+from samestep.checking.outcomes import Found
 from samestep.checking.suspects import Suspect
+from samestep.checking.trials import Launch, Setup, environment
 from samestep.errors import ProgramError, UsageError
 from samestep.results import CheckResult
 
@@ -276,6 +281,96 @@ def test_watching_changes_no_bit(script):
     assert watched.stdout.startswith("REPRODUCIBLE"), watched.stdout + watched.stderr
 
 
+def test_edits_leave_the_lines_of_what_is_held_as_they_are(script):
+    text = """
+        from dataclasses import dataclass, field
+        import random
+        @dataclass
+        class Config:
+            rate: float = field(default_factory=lambda: random.uniform(0.1, 0.2))
+            rng: random.Random = field(default_factory=random.Random)
+        config = Config()
+        print("rate", config.rate, "draw", config.rng.random())
+    """
+    result = samestep.check(script(text), runs=2)
+    assert sorted(told(result)) == [("random", "train.py:5"), ("random.Random", "train.py:7")]
+    assert result.mended.pinned == ("random.Random",)
+    assert proved(result)
+
+
+def test_a_line_that_only_prints_what_differs_is_found(script):
+    result = samestep.check(script("words = {'a', 'b', 'c', 'd', 'e', 'f'}\n\nprint(f'{words}')\n"), runs=2)
+    assert told(result) == [("hash seed", "train.py:3")]
+
+
+def test_a_seed_that_follows_from_hashes_is_blamed_on_the_line_that_makes_it(script):
+    text = "import random\nrng = random.Random(hash('a') % 1000003)\nprint('loss', rng.random())\n"
+    assert told(samestep.check(script(text), runs=2)) == [("hash seed", "train.py:2")]
+
+
+def test_what_a_run_appends_is_compared_and_not_what_was_there_before(script):
+    assert samestep.check(script("open('log.txt', 'a').write('loss 0.5')\n"), runs=2).verdict == "reproducible"
+    text = "import os\nopen('log.txt', 'a').write('loss %d' % os.urandom(1)[0])\n"
+    assert samestep.check(script(text, "other.py"), runs=3).verdict == "not reproducible"
+
+
+def test_of_a_text_file_the_line_that_differs_is_told(script):
+    text = "import os\nopen('h.csv', 'w').write(f'a,b\\n1,{os.urandom(4).hex()}z\\n')\n"
+    difference = samestep.check(script(text), runs=2).first_difference
+    assert difference.what == "file"
+    assert difference.left.startswith("1,")
+    assert difference.left != difference.right
+
+
+def test_times_that_the_script_measures_do_not_count_however_it_prints_them(script):
+    text = """
+        import time
+        with open("history.csv", "w") as file:
+            for epoch in range(3):
+                begun = time.perf_counter()
+                sum(range(100000))
+                print(epoch, 0.5, time.perf_counter() - begun, sep="|")
+                print(epoch, 0.5, time.perf_counter() - begun, sep=",", file=file)
+    """
+    assert samestep.check(script(text), runs=2).verdict == "reproducible"
+
+
+def test_one_array_that_is_not_initialised_is_made_of_zeros_and_no_other(script, tmp_path):
+    text = """
+        import numpy as np
+        keep = np.full(500, 7.0)
+        del keep
+        one = np.empty(500)
+        print(one.max())
+    """
+    assert _watched(script(text), tmp_path / "one", switches=frozenset({"memory of zeros: train.py:4"})) == "0.0\n"
+    assert _watched(script(text), tmp_path / "two", switches=frozenset({"memory of zeros: train.py:2"})) != "0.0\n"
+
+
+def test_one_worker_does_all_tasks_of_a_pool_if_their_assignment_is_pinned(script, tmp_path):
+    text = """
+        import multiprocessing, os, time
+        def work(i):
+            time.sleep(0.05)
+            return os.getpid()
+        if __name__ == "__main__":
+            with multiprocessing.get_context("fork").Pool(3) as pool:
+                print(len(set(pool.map(work, range(6), chunksize=1))))
+    """
+    assert _watched(script(text), tmp_path, switches=frozenset({"one worker"})) == "1\n"
+
+
+def test_a_generator_of_pytorch_that_seeds_itself_is_played(script, tmp_path):
+    text = "import torch\ng = torch.Generator()\nprint(g.seed(), g.initial_seed())\n"
+    played = {"0": {"torch.Generator.seed @ train.py:3": [7]}}
+    assert _watched(script(text), tmp_path, played=played) == "7 7\n"
+
+
+def _watched(path, folder, **setup):
+    launch = Launch(path, (), sys.executable, b"", environment())
+    return launch.trial(folder / "trial", Setup(**setup), None).printed
+
+
 # what cannot be decided, and what goes wrong
 
 
@@ -433,6 +528,12 @@ def test_another_schema_is_refused():
         ("<object at 0x7f0a1c2d3e4f>", "<object at 0x7f9999999999>"),
         ("elapsed: 12.25", "elapsed: 13.5"),
         ("saved /tmp/tmpab12/model", "saved /tmp/tmpzz99/model"),
+        ("{'fit_time': array([0.01, 0.02]), 'score': 1}", "{'fit_time': array([0.3, 0.4]), 'score': 1}"),
+        ('"elapsed": 0.147,', '"elapsed": 0.2,'),
+        ("run_20260102_030405 begins", "run_20270102_030406 begins"),
+        ("29/11/2026 19:03:12 done", "30/11/2026 19:03:15 done"),
+        ("took 2 min 3 s", "took 4 min 5 s"),
+        ('"run": "7a13c61a63fe4217"', '"run": "1113c61a63fe4217"'),
         ("3/10 ━━━ 0s\r10/10 ━━━━ 1s loss 1", "10/10 ━━━━ 1s loss 1"),
     ],
 )
@@ -450,10 +551,26 @@ def test_times_and_names_that_are_new_in_every_run_do_not_count(left, right):
         ("[1, 2]", "[2, 1]"),
         ("epoch 1/3 loss 0.1", "epoch 1/3 loss 0.2"),
         ("score -0.0", "score 0.0"),
+        ("mean 0.5, min 0.1, max 0.9", "mean 0.6, min 0.1, max 0.9"),
+        ("mean 0.5 min 0.1", "mean 0.6 min 0.1"),
+        ("loss now 0.5", "loss now 0.6"),
+        ("next token: 'fox'", "next token: 'cat'"),
+        ("best id: 17", "best id: 18"),
+        ("survival_time: 0.53", "survival_time: 0.54"),
     ],
 )
 def test_results_count(left, right):
     assert printed.lines(left) != printed.lines(right)
+
+
+def test_a_number_is_a_time_only_if_it_is_the_one_between_the_same_readings_of_a_clock():
+    left, right = {"time.time": [1.0, 1.1234, 2.0]}, {"time.time": [5.0, 5.2345, 7.0]}
+    assert printed.only_times("dt 0.1234 loss 1", "dt 0.2345 loss 1", left, right)
+    assert printed.only_times("dt 123.4 x", "dt 234.5 x", left, right)
+    assert not printed.only_times("dt 0.1234 loss 1", "dt 0.2345 loss 2", left, right)
+    assert not printed.only_times("dt 0.1234", "dt 0.2346", left, right)
+    assert not printed.only_times("dt 0.1234", "dt 2.0000", left, right)
+    assert not printed.only_times("wins 1", "wins 2", left, right)  # too short to be known for a time
 
 
 @given(st.floats(0.001, 0.999), st.floats(0.001, 0.999))
@@ -473,6 +590,11 @@ def test_two_losses_are_the_same_line_only_if_they_are_equal(left, right):
         ("completion order", "for f in pool.imap_unordered(g, xs): pass", "for f in pool.imap(g, xs): pass"),
         ("tf.data parallelism", "d = d.map(f, 2, deterministic=False)", "d = d.map(f, 2, deterministic=True)"),
         ("time.time", "seed = int(time.time())", "seed = int(7)"),
+        ("numpy.random.default_rng", "r = default_rng(a.seed)", "r = default_rng(0 if a.seed is None else a.seed)"),
+        ("random.seed", "random.seed(n)", "random.seed(0 if n is None else n)"),
+        ("numpy.random.default_rng", "r = default_rng(\n    None,\n)", "r = default_rng(0\n\n)"),
+        ("os.getpid", "x = (os.getpid(\n))", "x = ((7\n))"),
+        ("torch.Generator.seed", "g.seed()", "g.manual_seed(0)"),
         ("tensorflow.random.Generator", "g = G.from_non_deterministic_state()", "g = G.from_seed(0)"),
     ],
 )
@@ -485,13 +607,40 @@ def test_a_line_is_mended(source, line, mended, tmp_path):
     assert list(texts.values()) == [f"import x\n{mended}\n"]
 
 
+def test_an_edit_finds_what_was_imported_by_another_name(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text("from numpy.random import default_rng as rng\ng = rng()\n")
+    texts = {}
+    mends.mend(Suspect("numpy.random.default_rng", "train.py:2"), [], str(path), texts)
+    assert next(iter(texts.values())).endswith("g = rng(0)\n")
+
+
 def test_a_seed_is_put_behind_what_has_to_stand_first(tmp_path):
     path = tmp_path / "train.py"
     path.write_text('"""Docstring."""\nfrom __future__ import annotations\nimport os\n')
     texts = {}
     mends.mend(Suspect("random", "train.py:3"), [], str(path), texts)
     lines = next(iter(texts.values())).splitlines()
-    assert lines[2:] == ["import random; random.seed(0)", "import os"]
+    assert lines[2:] == ["import random; random.seed(0); import os"]  # all lines keep their numbers
+
+
+def test_what_a_rare_difference_is_blamed_on_has_to_take_it_away_again_and_again():
+    left, right = _trial("a"), _trial("b")
+    lab = Laboratory(lambda setup, restore: next(outcomes), _differ, rate=0.5)
+    outcomes = map(_trial, itertools.chain("aa", itertools.repeat("b")))  # twice the same, by chance
+    assert prove(lab, left, right, [[Suspect("hash seed")]], []).causes == []
+    outcomes = map(_trial, itertools.repeat("a"))
+    assert prove(lab, left, right, [[Suspect("hash seed")]], []).causes == [Suspect("hash seed")]
+
+
+def _trial(printed_text):
+    return SimpleNamespace(
+        setup=Setup(), values={}, printed=printed_text, run=SimpleNamespace(blocks=[], manifest={"environment": {}})
+    )
+
+
+def _differ(left, right):
+    return Found((2, 0), "printed line", "1", None, "", "") if left.printed != right.printed else None
 
 
 def test_two_traces_part_after_the_last_line_that_is_the_same():

@@ -18,7 +18,7 @@ from samestep.checking import functions, outcomes, printed, suspects
 from samestep.checking.disk import Disk
 from samestep.checking.interventions import Laboratory, OutOfTime, Proved, played, prove, restores
 from samestep.checking.locating import locate
-from samestep.checking.mends import Mend, mend
+from samestep.checking.mends import CLOCKS, Mend, mend
 from samestep.checking.outcomes import Found, first_difference
 from samestep.checking.suspects import DISK, HASH, Suspect
 from samestep.checking.trials import Launch, Setup, Trial, environment
@@ -192,8 +192,8 @@ def _place(bench: _Bench, left: Trial, right: Trial, rounds: list[list[Suspect]]
 
 
 def _apart_in(cause: Suspect, left: Trial, right: Trial, known: list[Suspect]) -> tuple[Setup, Setup]:
-    """Two setups that are the same but for one cause."""
-    base = played(Setup(), known, left)
+    """Two setups that are the same but for one cause; the seeds that follow from it are not held."""
+    base = played(Setup(), [one for one in known if cause.seed or not one.seed], left)
     if cause.source == "memory addresses":
         return base, base  # they are never the same
     return base, played(base, [cause], right)
@@ -220,7 +220,12 @@ def _mended(bench: _Bench, trials: list[Trial], proved: Proved, runs: int) -> tu
         return [], None
     script, texts = bench.launch.script, {}  # type: ignore[var-annotated]
     files = ", ".join(str(path) for path in bench.disk.left[:3])
-    mends = [(cause, mend(cause, _values(trials[0], cause), script, texts, files)) for cause in _in_file(proved.causes)]
+    clocks = [cause for cause in proved.causes if cause.source.startswith(CLOCKS)]
+    timed = clocks if len(clocks) > 1 else []  # a time between two readings decides, and no constant mends that
+    mends = [
+        (cause, mend(cause, [] if cause in timed else _values(trials[0], cause), script, texts, files))
+        for cause in _in_file(proved.causes)
+    ]
     pinned = [cause for cause, one in mends if not one.applies]
     setup = replace(
         played(Setup(), [cause for cause in pinned if cause.keys], trials[0]),

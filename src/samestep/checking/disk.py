@@ -43,6 +43,13 @@ class Disk:
         self.whole = all(self._copy(folder) for folder in self._folders)
 
     def _copy(self, folder: Path) -> bool:
+        """Whether a folder could be copied: one that is too large, or that holds what may not be read, is not."""
+        try:
+            return self._copied(folder)
+        except OSError:
+            return False
+
+    def _copied(self, folder: Path) -> bool:
         paths = []
         size = 0
         for path in _files(folder):
@@ -82,11 +89,18 @@ class Disk:
             with contextlib.suppress(OSError):
                 self._set_aside(path)
                 if copy is not None:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy2(copy, path)
+                    self._put_back(copy, path)
         for folder in sorted(self._made, reverse=True):
             with contextlib.suppress(OSError):
                 folder.rmdir()  # if nothing else is in it
+
+    def _put_back(self, copy: Path, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copy2(copy, path)
+        except OSError:  # a full disk: better what the runs left than half of it
+            if path in self._aside:
+                shutil.copy2(self._aside[path], path)
 
     def _set_aside(self, path: Path) -> None:
         if path.exists():

@@ -25,6 +25,10 @@ MOST = 8
 """Trials that are repeated to see whether they differ, at most."""
 
 
+MANY = 4
+"""Switches of which it is first asked whether trials repeat with all of them, and with half of them."""
+
+
 class OutOfTime(Exception):  # noqa: N818 - what was found so far is the answer
     """The budget is used up."""
 
@@ -191,7 +195,18 @@ def _switched(
                 return replace(base, switches=frozenset([suspect.switch])), trial, [suspect]
         return None
 
+    def narrowed(some: list[Suspect]) -> list[Suspect]:
+        while len(some) > MANY:
+            halves = some[: len(some) // 2], some[len(some) // 2 :]
+            half = next((half for half in halves if repeats(half) is not None), some)
+            if half is some:
+                break
+            some = half
+        return some
+
     traced = [suspect for suspect in switches if suspect.source not in ALWAYS]
+    if len(traced) > MANY:
+        traced = [] if repeats(traced) is None else narrowed(traced)
     found = alone(traced)
     if found is not None:
         return found

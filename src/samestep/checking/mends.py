@@ -43,6 +43,8 @@ RENAMED = {
 }
 """Functions whose place another takes; with which arguments, None for the same."""
 LISTINGS = ("listdir", "scandir", "glob", "iglob", "iterdir", "rglob")
+CLOCKS = ("time.", "datetime.")
+"""How the names of clocks begin."""
 WORDS = {
     HASH: "run it as PYTHONHASHSEED=0 python {script}; or sorted(…) wherever the order of a set counts, "
     "and hashlib in the place of hash()",
@@ -58,6 +60,8 @@ WORDS = {
     "directory listing": "sorted(…) around the listing",
     DISK: "delete them before each run, or write them elsewhere: {files}",
     "changed file": "keep the file as it is while the script runs again",
+    **dict.fromkeys(("secrets", "random.SystemRandom"), "draw from a generator that has a seed: random.Random(0)"),
+    "task assignment": "seed what a task draws from by the task's own number: which worker takes it is chance",
     "tempfile": "use no random name for what decides about results",
 }
 """What mends a source for which there is no line to be put into its place."""
@@ -100,11 +104,20 @@ def _at_top(suspect: Suspect, script: str, texts: dict[str, str]) -> Mend:
     text = _text(script, texts)
     lines = text.splitlines(keepends=True)
     place = _first_line(text)
-    texts[_key(script)] = "".join([*lines[:place], line + "\n", *lines[place:]])
+    texts[_key(script)] = "".join([*lines[:place], *_before(line, lines[place:])])
     other = "; or random_state=0 in the call" if suspect.source.startswith("scikit") else ""
     return Mend(
         f"{Path(script).name}:{place + 1}: put first: {line.replace('; ', chr(10) + '    ')}{other}", dict(texts)
     )
+
+
+def _before(line: str, lines: list[str]) -> list[str]:
+    """The lines with this one before them: on the first one where that is possible, so that all keep their numbers."""
+    try:
+        ast.parse(joined := f"{line}; {''.join(lines)}")
+    except SyntaxError:
+        return [line + "\n", *lines]
+    return [joined]
 
 
 def _first_line(text: str) -> int:
@@ -125,26 +138,33 @@ def _in_line(suspect: Suspect, value: Any, script: str, texts: dict[str, str], w
     if not number.isdigit() or not path.is_file():
         return Mend(words or _generic(suspect))
     text = _text(str(path), texts)
-    shift = text.count("\n") - path.read_text(encoding="utf-8").count("\n")  # lines put first, above
+    shift = text.count("\n") - path.read_text(encoding="utf-8").count("\n")  # a line put first, above
     found = _replaced(text, int(number) + shift, _replacement(suspect, value))
     if found is None:
         return Mend(f"{suspect.site}: {words or _generic(suspect)}")
     texts[_key(str(path))] = found[0]
-    return Mend(f"{suspect.site}: {found[2]} in the place of {found[1]}" + (f"; {words}" if words else ""), dict(texts))
+    old = " ".join(found[1].split())
+    return Mend(f"{suspect.site}: {found[2]} in the place of {old}" + (f"; {words}" if words else ""), dict(texts))
 
 
 def _generic(suspect: Suspect) -> str:
+    if suspect.source.startswith(("random.", "numpy.random.")):
+        return f"give it a seed: {suspect.source}(0)"
+    if suspect.source.endswith(".empty"):
+        return f"zeros in the place of {suspect.source}, or fill all of it"
+    if suspect.source.startswith(CLOCKS):
+        return "let no clock decide about results: count steps in the place of seconds, seed with a fixed number"
     return f"put a fixed number in the place of what {suspect.source} gives"
 
 
-Replacement = Callable[[ast.Call, str], "str | None"]
-"""Of a call and its source the text that takes its place, or None for another call."""
+Replacement = Callable[[ast.Call, str, Mapping[str, str]], "str | None"]
+"""Of a call, its source and the aliases of its file the text that takes its place, or None for another call."""
 
 
 def _replacement(suspect: Suspect, value: Any) -> Replacement:
-    def replace(call: ast.Call, source: str) -> str | None:
-        name = _name(call)
-        if name in RENAMED and suspect.source != "directory listing":
+    def replace(call: ast.Call, source: str, names: Mapping[str, str]) -> str | None:
+        name = names.get(_name(call), _name(call))
+        if name in RENAMED and name == _name(call) and suspect.source != "directory listing":
             new, arguments = RENAMED[name]
             at = source.index(name, len(source) - len(source.lstrip()))
             head = source[:at] + new
@@ -159,9 +179,9 @@ def _replacement(suspect: Suspect, value: Any) -> Replacement:
                 source.replace("deterministic=False", "deterministic=True") if "deterministic=False" in source else None
             )
         if name in SEEDABLE and suspect.source.startswith(("random", "numpy.random")):
-            return source[: source.rindex("(")] + "(0)" if _without_seed(call) else None
-        if suspect.source == "torch.seed" and name == "seed":
-            return "torch.manual_seed(0)"
+            return _seeded(call)
+        if suspect.source in ("torch.seed", "torch.Generator.seed") and isinstance(call.func, ast.Attribute):
+            return f"{ast.unparse(call.func.value)}.manual_seed(0)" if name == "seed" else None
         return _constant(suspect.source, name, value)
 
     return replace
@@ -172,9 +192,15 @@ def _name(call: ast.Call) -> str:
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
-def _without_seed(call: ast.Call) -> bool:
+def _seeded(call: ast.Call) -> str | None:
+    """The call with a seed, where it has none, or where what it is given may be None; None for other calls."""
     given = [*call.args, *(keyword.value for keyword in call.keywords)]
-    return not given or (len(given) == 1 and isinstance(given[0], ast.Constant) and given[0].value is None)
+    if not given or (len(given) == 1 and isinstance(given[0], ast.Constant) and given[0].value is None):
+        return f"{ast.unparse(call.func)}(0)"
+    if len(given) > 1 or not isinstance(given[0], (ast.Name, ast.Attribute, ast.Subscript)):
+        return None
+    seed = ast.unparse(given[0])
+    return f"{ast.unparse(call.func)}(0 if {seed} is None else {seed})"
 
 
 def _constant(source: str, name: str, value: Any) -> str | None:
@@ -195,16 +221,39 @@ def _constant(source: str, name: str, value: Any) -> str | None:
 def _replaced(text: str, line: int, replacement: Replacement) -> tuple[str, str, str] | None:
     """The new text, and the old and new source of the first call of a line, or around it, that is replaced."""
     try:
-        calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+        nodes = list(ast.walk(ast.parse(text)))
     except SyntaxError:
         return None
+    names = _aliases(nodes)
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
     near = [call for call in calls if call.lineno <= line <= (call.end_lineno or call.lineno)]
     for call in sorted(near, key=lambda call: (abs(call.lineno - line), len(ast.dump(call)))):
         source = ast.get_source_segment(text, call)
-        new = None if source is None else replacement(call, source)
+        new = None if source is None else replacement(call, source, names)
         if source is not None and new is not None:
-            return _spliced(text, call, new), source, new
+            return _spliced(text, call, _as_long(source, new)), source, new
     return None
+
+
+def _aliases(nodes: list[ast.AST]) -> dict[str, str]:
+    """{name in a file: the name that it was imported by, or assigned from}."""
+    found: dict[str, str] = {}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            found |= {one.asname: one.name for one in node.names if one.asname}
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            value = node.value
+            if isinstance(value, ast.Attribute):
+                found[node.targets[0].id] = value.attr
+    return found
+
+
+def _as_long(source: str, new: str) -> str:
+    """The new source with as many lines as the old one, so that those below keep their numbers."""
+    missing = "\n" * (source.count("\n") - new.count("\n"))
+    if not missing:
+        return new
+    return new[:-1] + missing + ")" if new.endswith(")") else f"({new}{missing})"
 
 
 def _spliced(text: str, call: ast.Call, new: str) -> str:

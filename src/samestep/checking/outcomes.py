@@ -6,6 +6,7 @@ import hashlib
 import io
 import zipfile
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ TRAINING, STATUS, PRINTED, FILE = range(4)
 TEXTS = (".json", ".csv", ".tsv", ".txt", ".yaml", ".yml", ".jsonl", ".md")
 ARRAYS, BYTES = (".npz",), (".npy", ".pkl", ".pickle", ".bin", ".dat")
 LARGEST = 256 << 20
+MOST_KEPT = 1 << 20
+"""Characters of a text that is kept to be compared line by line."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,23 @@ def _printed(left: Trial, right: Trial, in_order: bool) -> Found | None:
     ours, theirs = (printed.lines(trial.printed) for trial in (left, right))
     if not in_order:
         ours, theirs = sorted(ours), sorted(theirs)
-    for number in range(max(len(ours), len(theirs))):
-        pair = [lines[number] if number < len(lines) else None for lines in (ours, theirs)]
-        if pair[0] != pair[1] and _without(pair[0], left) != _without(pair[1], right):
-            return Found((PRINTED, number), "printed line", str(number + 1), None, *pair)
+    found = _lines(ours, theirs, left, right)
+    return None if found is None else Found((PRINTED, found[0]), "printed line", str(found[0] + 1), None, *found[1:])
+
+
+def _lines(ours: list[str], theirs: list[str], left: Trial, right: Trial) -> tuple[int, str | None, str | None] | None:
+    """The number of the first line that is not the same, and what it is in both."""
+    for number, (one, other) in enumerate(zip_longest(ours, theirs)):
+        if one != other and not _same(_without(one, left), _without(other, right), left, right):
+            return number, one, other
     return None
+
+
+def _same(ours: str | None, theirs: str | None, left: Trial, right: Trial) -> bool:
+    """Whether two lines are the same but for times that the script measured itself."""
+    if ours is None or theirs is None or ours == theirs:
+        return ours == theirs
+    return printed.only_times(ours, theirs, left.clocks, right.clocks)
 
 
 def _without(line: str | None, trial: Trial) -> str | None:
@@ -102,8 +117,18 @@ def _files(left: Trial, right: Trial) -> Found | None:
     ours, theirs = _left_files(left), _left_files(right)
     for number, name in enumerate(sorted(ours.keys() & theirs.keys())):
         if ours[name] != theirs[name]:
-            return Found((FILE, number), "file", name, None, ours[name], theirs[name])
+            texts = [_noted(left, ours[name]), _noted(right, theirs[name])]
+            known = texts[0] is not None and texts[1] is not None
+            found = _lines(texts[0] or [], texts[1] or [], left, right) if known else (0, ours[name], theirs[name])
+            if found is not None:
+                return Found((FILE, number), "file", name, None, *found[1:])
     return None
+
+
+def _noted(trial: Trial, digest: str) -> list[str] | None:
+    """The lines that count of a text of this digest, if it was kept."""
+    path = trial.folder / digest
+    return path.read_text(encoding="utf-8").split("\n") if path.is_file() else None
 
 
 def _left_files(trial: Trial) -> dict[str, str]:
@@ -114,21 +139,30 @@ def _left_files(trial: Trial) -> dict[str, str]:
 def digest_files(trial: Trial) -> None:
     """Note digests of what it wrote, at once: the next trial writes the same files."""
     found = {}
+    before = {event.source: event.value for event in trial.events if event.kind == "append"}
     for event in trial.events:
         if event.kind == "write" and event.source not in found and "\t" not in event.source:
-            digest = _digest(Path(event.source))
+            digest = _digest(Path(event.source), before.get(event.source, 0), trial.folder)
             if digest:
                 found[event.source] = digest
     (trial.folder / "files").write_text("".join(f"{name}\t{digest}\n" for name, digest in found.items()))
 
 
-def _digest(path: Path) -> str:
-    """Of what is in a file whose kind is known; empty for others, which may hold the time of their writing."""
+def _digest(path: Path, begin: int, folder: Path) -> str:
+    """Of what is in a file whose kind is known, of text from a byte on; empty for others, which may hold the time of writing.
+
+    folder: where the lines of short texts are kept, under their digests.
+    """
     try:
         if not path.is_file() or path.stat().st_size > LARGEST:
             return ""
         if path.suffix in TEXTS:
-            return _hashed("\n".join(printed.lines(path.read_text(errors="replace"))).encode())
+            text = path.read_bytes()[begin:].decode(errors="replace")
+            counted = "\n".join(printed.lines(text))
+            digest = _hashed(counted.encode())
+            if len(counted) < MOST_KEPT:
+                (folder / digest).write_text(counted, encoding="utf-8")
+            return digest
         if path.suffix in ARRAYS:
             return _hashed(b"".join(_members(path.read_bytes())))
         return _hashed(path.read_bytes()) if path.suffix in BYTES else ""

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 MASK = "…"
+MOST_READINGS = 200
+"""Readings of a clock that printed numbers are compared with."""
+BY_CHANCE = 5e-3
+"""The chance above which a result might be taken for a time: two numbers of few digits, and many readings."""
+Clocks = Mapping[str, Sequence[float]]
+"""{clock: its readings, in order}."""
 _TIMES = (
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?([.,]\d+)*)?(Z|[+-]\d\d:?\d\d)?",  # dates
     r"\b\d{1,2}:\d\d:\d\d([.,]\d+)*",  # times of day and durations
     r"\b[A-Z][a-z]{2} [A-Z][a-z]{2} +\d{1,2} ",
-    r"[-+]?\d[\d.,]*(e[-+]?\d+)?\s*(ns|us|µs|ms|s|sec|secs|seconds?|min|mins|minutes?|hours?)(/\w+)?\b",
-    r"\b\d[\d.,]*\s*(it|steps?|samples?|batch(es)?|rows?|examples?|img|images?)/s(ec)?\b",
+    r"\b(0?[1-9]|[12]\d|3[01])[/.](0?[1-9]|1[0-2])[/.]20\d\d\b",  # days first
+    r"(?<!\d)20\d{6}[-_T]?\d{6}(?!\d)",  # as names of runs and files have it
+    r"\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +\d{1,2} \d{1,2}:\d\d\b",
+    r"\b\d+ ?m(in(ute)?s?)? \d+([.,]\d+)? ?s(ec(ond)?s?)?\b",
+    r"[-+]?\d+([.,]\d+)*(e[-+]?\d+)?\s*(ns|us|µs|ms|s|sec|secs|seconds?|min(?!\W*\d)|mins|minutes?|hours?)(/\w+)?\b",
+    r"\b\d+([.,]\d+)*\s*(it|steps?|samples?|batch(es)?|rows?|examples?|img|images?)/s(ec)?\b",
     r"\b1[6-9]\d{8}(\.\d+)?\b",  # seconds since 1970
     r"\b1[6-9]\d{11}\b|\b1[6-9]\d{17}\b",  # milliseconds and nanoseconds since then
 )
@@ -21,12 +35,19 @@ _NAMES = (
     r"(/[\w.-]+)*/tmp\w*(/[\w.+-]+)*",
 )
 _LABELLED = re.compile(
-    r"(\b(run|job|experiment|exp|trial|session|process|worker|thread|git|build)?[ _-]?"
-    r"(id|uuid|pid|name|token|time|timestamp|elapsed|took|duration|runtime|seconds|secs|started|finished|date|now|host|port|"
-    r"speed|throughput|rate/s|saved|wrote|written|logdir|memory|rss)\b\s*(=|:|is|at|to|in|as|after)?\s*)"
-    r"(\S*\d\S*|\b[0-9a-f]{6,}\b|'[^']*'|\"[^\"]*\")",
+    r"((?<![A-Za-z_])("
+    r"(run|job|experiment|exp|trial|session|process|worker|thread|git|build)?[ _-]?"
+    r"(uuid|pid|times?|timestamp|elapsed|took|duration|runtime|seconds|secs|started|finished|date|host|port|wall|eta|"
+    r"speed|throughput|rate/s|saved|wrote|written|logdir|memory|rss)|"
+    r"(fit|score|train|training|test|eval|val|epoch|step|batch|wall|cpu|total|load|forward|backward|compile)"
+    r"[ _-](times?|seconds|secs|duration)|"
+    r"(run|job|experiment|exp|trial|session|process|worker|thread|git|build)[ _-]?(id|name|token))"
+    r"(_per_[a-z]+)?(?![A-Za-z_])['\"]?\s*(=|:|is|at|to|in|as|after)?\s*)"
+    r"((array\()?\[[-+\d.,e\s]*\]\)?|\S*\d\S*|\b[0-9a-f]{6,}\b|'[^']*'|\"[^\"]*\")"
+    r"|((?<![A-Za-z])(run|experiment|exp|id|token|name)['\"]?\s*[=:]?\s*)['\"]?\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}\b",
     re.IGNORECASE,
 )
+_BY_NAME = _LABELLED.groups - 1
 _MASKED = re.compile("|".join(f"({pattern})" for pattern in (*_TIMES, *_NAMES)))
 _PROGRESS = re.compile(r"^\s*(\d+)/(\d+|Unknown)\s+\S*[━=>.\-]")
 _BAR = re.compile(r"\d+%\|")
@@ -53,7 +74,7 @@ def _is_progress(line: str) -> bool:
 
 def masked(line: str) -> str:
     """A line without times and names."""
-    return _LABELLED.sub(lambda found: found[1] + MASK, _MASKED.sub(MASK, line)).rstrip()
+    return _LABELLED.sub(lambda found: (found[1] or found[_BY_NAME]) + MASK, _MASKED.sub(MASK, line)).rstrip()
 
 
 def without(line: str, numbers: frozenset[str]) -> str:
@@ -69,3 +90,47 @@ def last_number(text: str) -> tuple[str, float] | None:
             name = re.findall(r"[A-Za-z_]\w*", line[: found[-1].start()])
             return (name[-1] if name else "printed"), float(found[-1][0])
     return None
+
+
+def only_times(left: str, right: str, ours: Clocks, theirs: Clocks) -> bool:
+    """Whether two lines differ in numbers alone, each of which is the time between the same two readings of a clock in both."""
+    numbers = [[found[0] for found in _NUMBER.finditer(line)] for line in (left, right)]
+    if _NUMBER.sub(MASK, left) != _NUMBER.sub(MASK, right):
+        return False
+    return all(one == other or _is_time(one, other, ours, theirs) for one, other in zip(*numbers, strict=True))
+
+
+def _is_time(one: str, other: str, ours: Clocks, theirs: Clocks) -> bool:
+    digits = min(len(re.sub(r"[eE].*|\D", "", number).lstrip("0")) for number in (one, other))
+    for clock in ours.keys() & theirs.keys():
+        count = min(len(ours[clock]), len(theirs[clock]), MOST_READINGS)
+        pairs = next((pairs for pairs in _pairs(count) if pairs.sum() * 10.0 ** (-2 * digits) < BY_CHANCE), None)
+        for scale in (1e-9, 1e-6, 1e-3) if clock.endswith("_ns") else (1, 1e3, 1e6):
+            near = (
+                _near(number, _between(readings[clock][:count]) * scale)
+                for number, readings in ((one, ours), (other, theirs))
+            )
+            if pairs is not None and np.any(pairs & next(near) & next(near)):
+                return True
+    return False
+
+
+def _pairs(count: int) -> Iterator[NDArray[np.bool_]]:
+    """Which readings a printed time may lie between: any two, else those one after another, and from the first."""
+    earlier, later = np.indices((count, count))
+    yield earlier < later
+    yield (later == earlier + 1) | (earlier == 0) & (later > 0)
+
+
+def _between(readings: Sequence[float]) -> NDArray[Any]:
+    """(readings, readings): the times from one to another."""
+    values: NDArray[np.float64] = np.array(readings, dtype=float)
+    return values[None, :] - values[:, None]
+
+
+def _near(number: str, times: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of these times are printed as the number."""
+    mantissa, _, exponent = number.lower().partition("e")
+    last = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
+    near: NDArray[np.bool_] = np.abs(times - float(number)) <= 0.51 * last + 1e-9 * abs(float(number))
+    return near

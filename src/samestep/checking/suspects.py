@@ -17,11 +17,12 @@ LAST = ("tempfile", "uuid.", "time.", "datetime.", "os.getp")
 SWITCHES = {
     "tf.data parallelism": "pipelines in order",
     "variable race in graph": "reads before writes: {}",
-    "numpy.empty": "memory of zeros",
-    "torch.empty": "memory of zeros",
+    "numpy.empty": "memory of zeros: {}",
+    "torch.empty": "memory of zeros: {}",
     "data loader workers": "data loader without workers",
     "thread timing": "one task at a time",
     "completion order": "one task at a time",
+    "task assignment": "one worker",
 }
 """The switch that pins each source that has one, in the order in which they are tried."""
 ALWAYS = {

@@ -96,6 +96,15 @@ class Trial:
         """The same of the numbers that the script seeded its generators with."""
         return self._of_kind("seed")
 
+    @cached_property
+    def clocks(self) -> dict[str, list[float]]:
+        """{clock: its readings} of the script's own process, in order."""
+        found: dict[str, list[float]] = {}
+        for event in self.events:
+            if event.kind == "value" and event.process == "0" and event.source.startswith("time."):
+                found.setdefault(event.source, []).append(event.value)
+        return found
+
     def _of_kind(self, kind: str) -> dict[str, dict[str, list[Any]]]:
         found: dict[str, dict[str, list[Any]]] = {}
         for event in self.events:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 from typing import Any, List
 
 from samestep.frameworks._watching_tensorflow import DETERMINISTIC
@@ -47,9 +48,21 @@ def _generator(torch: Any, tape: Any) -> Global:
 
     torch.manual_seed = torch.random.manual_seed = manual_seed
     torch.seed = torch.random.seed = seed
+    _generators(torch, tape)
     init = torch.nn.init
     trap({torch: DRAWS, init: [name for name in dir(init) if name.endswith("_") and not name.startswith("_")]}, shared)
     return shared
+
+
+def _generators(torch: Any, tape: Any) -> None:
+    """A generator of one's own that is given the system's random bits. The class is of C; its dict can be written to."""
+
+    def seed(self: Any) -> int:
+        number: int = tape.take("torch.Generator.seed", lambda: bits(7))
+        self.manual_seed(number)
+        return number
+
+    gc.get_referents(torch.Generator.__dict__)[0]["seed"] = seed
 
 
 def _workers(torch: Any, tape: Any) -> None:

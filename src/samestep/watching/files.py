@@ -128,6 +128,11 @@ class _Files:
             if os.path.isfile(path):
                 self.tape.note("read", path, _digest(path), places.place(places.caller()))
 
+    def appends(self, path: str) -> None:
+        """Note how long a file is that is first written at its end: what it held is not this run's."""
+        if path and path not in self.written and os.path.isfile(path):
+            self.tape.note("append", path, os.path.getsize(path))
+
     def writes(self, path: str) -> None:
         """Note whether a file is there before it is written for the first time, and keep what it holds."""
         if path and path not in self.written:
@@ -171,6 +176,8 @@ def _opening(files: _Files, original: Callable[..., Any]) -> Callable[..., Any]:
             if path and any(letter in mode for letter in "wax+"):
                 if "a" in mode or "+" in mode:
                     files.reads(path)
+                if "a" in mode:
+                    files.appends(path)
                 files.writes(path)
             elif path:
                 files.reads(path)

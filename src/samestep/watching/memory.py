@@ -1,15 +1,16 @@
-"""Arrays that are not initialised: which lines make them; and, as a switch, made of zeros."""
+"""Arrays that are not initialised: which lines make them; and, as a switch of each of these lines, made of zeros."""
 
 from __future__ import annotations
 
 import functools
+import linecache
 from typing import Any, Callable
 
 from samestep.watching import places
 from samestep.watching.tape import Tape
 
-ZEROED = "memory of zeros"
-"""The switch."""
+ZEROED = "memory of zeros: "
+"""How the switches begin; the place follows."""
 
 
 def watch(tape: Tape, owner: Any, name: str, source: str, zeros: Callable[..., Any]) -> None:
@@ -20,7 +21,14 @@ def watch(tape: Tape, owner: Any, name: str, source: str, zeros: Callable[..., A
     def make(*arguments: Any, **named: Any) -> Any:
         if not places.called_by_user():
             return original(*arguments, **named)
-        tape.seen(source)
-        return (zeros if ZEROED in tape.switches else original)(*arguments, **named)
+        place = _place(name)
+        tape.seen(source, at=place)
+        return (zeros if ZEROED + place in tape.switches else original)(*arguments, **named)
 
     setattr(owner, name, make)
+
+
+def _place(name: str) -> str:
+    """The user's line; none where it does not say the name, as where a function of C that it calls makes the array."""
+    frame = places.caller(3)
+    return places.place(frame) if name in linecache.getline(frame.f_code.co_filename, frame.f_lineno) else ""

@@ -21,7 +21,9 @@ SERIAL = "one task at a time"
 """The switch."""
 PATIENCE = [5.0]
 """Seconds that a task is waited for; it may itself wait for what comes later, and others are hardly waited for then."""
-THREADS, TASKS = "thread timing", "completion order"
+ONE_WORKER = "one worker"
+"""The switch of which worker takes which task."""
+THREADS, TASKS, ASSIGNED = "thread timing", "completion order", "task assignment"
 
 
 def install(tape: Tape) -> None:
@@ -41,6 +43,7 @@ def install(tape: Tape) -> None:
     pool = multiprocessing.pool.Pool
     pool.imap_unordered = _unordered(tape, pool.imap_unordered)  # type: ignore[method-assign]
     pool.apply_async = _apply(tape, pool.apply_async)  # type: ignore[method-assign]
+    pool.__init__ = _begin_pool(tape, pool.__init__)  # type: ignore[method-assign]
 
 
 def _number_futures() -> None:
@@ -277,6 +280,19 @@ def _in_played_order(tape: Tape, key: str, numbered: Any) -> Iterator[Any]:
             yield early.pop(late)
     finally:
         tape.note("value", key, done)
+
+
+def _begin_pool(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def begin(self: Any, processes: Optional[int] = None, *arguments: Any, **named: Any) -> None:
+        if type(self) is multiprocessing.pool.Pool and processes != 1:
+            if places.on_behalf_of_user():
+                tape.seen(ASSIGNED)
+            if ONE_WORKER in tape.switches:
+                processes = 1
+        original(self, processes, *arguments, **named)
+
+    return begin
 
 
 def _apply(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
