@@ -101,7 +101,7 @@ def _prove(lab: Laboratory, left: Trial, right: Trial, rounds: Any, switches: An
     if listed and _sorted(lab, left, right, rounds[0], proved):
         return
     pinned: list[Suspect] = []
-    pin = right
+    pin, reference = right, None
     for suspects in (some for some in rounds if some):
         pinned += suspects
         pin = lab.run(played(Setup(), pinned, left), restores(pinned))
@@ -110,7 +110,7 @@ def _prove(lab: Laboratory, left: Trial, right: Trial, rounds: Any, switches: An
             _swap(lab, Setup(), (reference, None), (left, right), pinned, proved)
             if proved.causes:
                 return
-    if pinned and _repeated(lab, played(Setup(), pinned, left), restores(pinned)) is not None:
+    if reference is not None and _repeated(lab, played(Setup(), pinned, left), restores(pinned)) is not None:
         proved.remains = "none of what differed makes the difference alone"
     else:
         _prove_switches(lab, (left, right), pin, pinned, switches, proved)

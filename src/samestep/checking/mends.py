@@ -12,6 +12,8 @@ from samestep.checking.suspects import DISK, HASH, Suspect
 from samestep.checking.trials import THREADS
 from samestep.watching.threads import ONE_THREAD
 
+GRAPH = "graph"
+"""Beside the seeds of an operation of a TensorFlow 1 graph."""
 SCRIPT = "0"
 """The process of the script itself."""
 AT_TOP = {
@@ -87,6 +89,8 @@ def mend(suspect: Suspect, values: list[Any], script: str, texts: dict[str, str]
     values: what a trial was given there; a single one may stand for what a clock or the system gives. texts: new
     texts of files so far, to which this one's edit is added. files: names of what is left on disk.
     """
+    if any(isinstance(value, list) and GRAPH in value for value in values):
+        return Mend(f"{suspect.site}: tf.compat.v1.set_random_seed(0) in the graph, before its first operation")
     if suspect.source in AT_TOP and any(process == SCRIPT for process, _ in suspect.keys or ((SCRIPT, ""),)):
         return _at_top(suspect, script, texts)
     if suspect.source in AT_TOP:

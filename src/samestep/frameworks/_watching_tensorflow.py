@@ -9,6 +9,8 @@ from typing import Any, Callable, List
 from samestep.frameworks import _watching_graphs
 from samestep.watching.generators import bits
 
+GRAPH = "graph"
+"""Beside the seeds of an operation of a TensorFlow 1 graph, which has a seed of its own."""
 PIPELINES = "tf.data parallelism"
 ORDERED, DETERMINISTIC = "pipelines in order", "deterministic kernels"
 """Switches."""
@@ -19,7 +21,7 @@ def hook(tensorflow: Any, tape: Any) -> List[Any]:
     """Watch it from now on."""
     root = tensorflow.__name__ if "tensorflow.python" in sys.modules else "tensorflow_core"
     random_seed = sys.modules[root + ".python.framework.random_seed"]
-    random_seed.get_seed = _seeds(tape, random_seed.get_seed)  # type: ignore[attr-defined]
+    random_seed.get_seed = _seeds(tape, tensorflow, random_seed.get_seed)  # type: ignore[attr-defined]
     stateful = sys.modules.get(root + ".python.ops.stateful_random_ops")
     if stateful is not None:
         stateful.non_deterministic_ints = _ints(tape, stateful, tensorflow)  # type: ignore[attr-defined]
@@ -31,15 +33,19 @@ def hook(tensorflow: Any, tape: Any) -> List[Any]:
     return []
 
 
-def _seeds(tape: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+def _seeds(tape: Any, tensorflow: Any, original: Callable[..., Any]) -> Callable[..., Any]:
     """An operation without a seed, where there is none for all either, would begin with the system's random bits."""
+
+    def make() -> List[Any]:
+        eager = tensorflow.executing_eagerly() or hasattr(tensorflow.compat.v1.get_default_graph(), "outer_graph")
+        return [bits(4) >> 1 or 1, bits(4) >> 1, *([] if eager else [GRAPH])]
 
     @functools.wraps(original)
     def get_seed(op_seed: Any) -> Any:
         seeds = original(op_seed)
         if any(seed is not None for seed in seeds):
             return seeds
-        return tuple(tape.take("tensorflow.random", lambda: [bits(4) >> 1 or 1, bits(4) >> 1]))
+        return tuple(tape.take("tensorflow.random", make)[:2])
 
     return get_seed
 
