@@ -1,5 +1,7 @@
 """The sequence script of the article, NumPy and TensorFlow seeded first thing in the file: Keras 2.3.1 on TensorFlow 1.15.5."""
 
+import sys
+
 from numpy.random import seed
 
 seed(1)
@@ -23,5 +25,5 @@ def fit_model():
     return numpy.mean((model.predict(x, verbose=0) - y) ** 2)
 
 
-for _ in range(2):
+for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 10):
     print(repr(fit_model()))
