@@ -289,6 +289,20 @@ def test_what_a_run_appends_is_compared_and_not_what_was_there_before(script):
     assert samestep.check(script(text, "other.py"), runs=3).verdict == "not reproducible"
 
 
+def test_a_folder_that_has_a_new_name_in_every_run_is_no_cause(script):
+    text = """
+        import datetime, pathlib, random, uuid
+        folder = pathlib.Path("runs") / f"{datetime.datetime.now():%H%M%S.%f}-{uuid.uuid4().hex[:8]}"
+        folder.mkdir(parents=True)
+        (folder / "note.txt").write_text("begun")
+        print("writing to", folder.name[-8:])
+        print("loss", random.random())
+    """
+    result = samestep.check(script(text), runs=2)
+    assert told(result) == [("random", "train.py:6")]
+    assert proved(result)
+
+
 def test_of_a_text_file_the_line_that_differs_is_told(script):
     text = "import os\nopen('h.csv', 'w').write(f'a,b\\n1,{os.urandom(4).hex()}z\\n')\n"
     difference = samestep.check(script(text), runs=2).first_difference
@@ -507,6 +521,7 @@ def test_another_schema_is_refused():
         ('"elapsed": 0.147,', '"elapsed": 0.2,'),
         ("run_20260102_030405 begins", "run_20270102_030406 begins"),
         ("29/11/2026 19:03:12 done", "30/11/2026 19:03:15 done"),
+        ("in runs/2026-11-29_19-19-07-282859", "in runs/2026-11-30_19-19-08-893652"),
         ("took 2 min 3 s", "took 4 min 5 s"),
         ('"run": "7a13c61a63fe4217"', '"run": "1113c61a63fe4217"'),
         ("3/10 ━━━ 0s\r10/10 ━━━━ 1s loss 1", "10/10 ━━━━ 1s loss 1"),

@@ -229,6 +229,8 @@ def _swap(
         setup = played(played(base, pinned, left), changed, right)
         trial = lab.run(setup, restores(pinned) and not restores(changed))
         found = lab.differ(same, trial)
+        if trial.exit_status not in (left.exit_status, right.exit_status):
+            return False  # such as a folder of the left one's name, which is there already
         if found is None or (noise is not None and found.place >= noise.place):
             return False
         if len(changed) == 1:

@@ -108,9 +108,9 @@ def _same(ours: str | None, theirs: str | None, left: Trial, right: Trial) -> bo
 
 
 def _without(line: str | None, trial: Trial) -> str | None:
-    """A line without the numbers of the trial's processes."""
+    """A line without the numbers of the trial's processes, and without its random names."""
     numbers = frozenset(str(event.value) for event in trial.events if event.kind == "process")
-    return None if line is None else printed.without(line, numbers)
+    return None if line is None else printed.without(line, numbers, trial.names)
 
 
 def _files(left: Trial, right: Trial) -> Found | None:
