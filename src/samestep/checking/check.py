@@ -234,12 +234,16 @@ def _mended(bench: _Bench, trials: list[Trial], proved: Proved, runs: int) -> tu
         - {""},
     )
     try:
-        done = [bench.trial(setup, restores(proved.causes), "running it mended") for _ in range(runs)]
+        # a name that a clock or the system gave is the same now, and would be there already
+        restore = restores(proved.causes) or any(not cause.likely for cause in proved.causes)
+        done = [bench.trial(setup, restore, "running it mended") for _ in range(runs)]
     except OutOfTime:
         proved.cut = True
         return mends, None
-    failed = next((trial for trial in done if trial.exit_status != trials[0].exit_status), None)
-    equal = failed is None and all(bench.differ(done[0], trial) is None for trial in done[1:])
+    ends = {trial.exit_status for trial in trials}
+    equal = all(trial.exit_status in ends for trial in done) and all(
+        bench.differ(done[0], trial) is None for trial in done[1:]
+    )
     by_hand = tuple(cause.source for cause in pinned if cause.source != DISK)
     return mends, Mended(runs, equal, by_hand)
 
