@@ -352,9 +352,11 @@ def _compared(trials: list[Trial]) -> str:
     """What there was to compare, in words."""
     if not trials:
         return ""
-    steps, lines = trials[0].run.steps, len(printed.lines(trials[0].printed))
+    steps, logs = trials[0].run.steps, not any(map(outcomes.better_than_log, trials))
+    lines = len(printed.lines(trials[0].said if logs else trials[0].printed))
     told = [f"{steps:,} steps of training"] if steps else []
-    return ", ".join([*told, f"{lines:,} printed lines", "files written", "exit status"])
+    what = "lines of its log" if logs and lines else "printed lines"
+    return ", ".join([*told, f"{lines:,} {what}", "files written", "exit status"])
 
 
 def _missed(runs: int) -> float:

@@ -45,10 +45,10 @@ def first_difference(left: Trial, right: Trial, *, in_order: bool = True) -> Fou
 
 def anything(trial: Trial) -> bool:
     """Whether there is anything to compare."""
-    return bool(_better_than_log(trial) or printed.lines(trial.said))
+    return bool(better_than_log(trial) or printed.lines(trial.said))
 
 
-def _better_than_log(trial: Trial) -> bool:
+def better_than_log(trial: Trial) -> bool:
     """Whether it left anything beside what it wrote to standard error, where warnings and logs are."""
     return bool(trial.run.steps or printed.lines(trial.printed) or _left_files(trial))
 
@@ -90,7 +90,7 @@ def _status(left: Trial, right: Trial) -> Found | None:
 
 
 def _printed(left: Trial, right: Trial, in_order: bool) -> Found | None:
-    logs = not _better_than_log(left) and not _better_than_log(right)
+    logs = not better_than_log(left) and not better_than_log(right)
     ours, theirs = (printed.lines(trial.said if logs else trial.printed) for trial in (left, right))
     if not in_order:
         ours, theirs = sorted(ours), sorted(theirs)
