@@ -319,6 +319,13 @@ def test_an_exit_status_that_differs_may_be_any_of_those_seen_when_the_script_is
     assert proved(result)
 
 
+def test_a_script_that_fails_otherwise_in_every_run_differs(script):
+    text = "import random\nraise ValueError(f'the weight is {random.random()}')\n"
+    result = samestep.check(script(text), runs=2)
+    assert told(result) == [("random", "train.py:2")]
+    assert proved(result)
+
+
 def test_of_a_text_file_the_line_that_differs_is_told(script):
     text = "import os\nopen('h.csv', 'w').write(f'a,b\\n1,{os.urandom(4).hex()}z\\n')\n"
     difference = samestep.check(script(text), runs=2).first_difference
