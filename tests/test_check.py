@@ -314,6 +314,43 @@ def test_what_a_run_appends_is_compared_and_not_what_was_there_before(script):
     assert samestep.check(script(text, "other.py"), runs=3).verdict == "not reproducible"
 
 
+def test_a_folder_that_has_a_new_name_in_every_run_is_no_cause(script):
+    text = """
+        import datetime, pathlib, random, uuid
+        folder = pathlib.Path("runs") / f"{datetime.datetime.now():%H%M%S.%f}-{uuid.uuid4().hex[:8]}"
+        folder.mkdir(parents=True)
+        (folder / "note.txt").write_text("begun")
+        print("writing to", folder.name[-8:])
+        print("loss", random.random())
+    """
+    result = samestep.check(script(text), runs=2)
+    assert told(result) == [("random", "train.py:6")]
+    assert proved(result)
+
+
+def test_a_script_that_only_logs_is_compared_by_its_log(script):
+    text = """
+        import logging, random
+        logging.basicConfig(level="INFO", format="%(asctime)s %(message)s")
+        logging.info("loss %s", random.random())
+    """
+    result = samestep.check(script(text), runs=2)
+    assert told(result) == [("random", "train.py:3")]
+    assert proved(result)
+
+
+def test_an_exit_status_that_differs_may_be_any_of_those_seen_when_the_script_is_mended(script):
+    result = samestep.check(script("import os, sys\nsys.exit(os.urandom(1)[0] % 200)\n"), runs=3)
+    assert proved(result)
+
+
+def test_a_script_that_fails_otherwise_in_every_run_differs(script):
+    text = "import random\nraise ValueError(f'the weight is {random.random()}')\n"
+    result = samestep.check(script(text), runs=2)
+    assert told(result) == [("random", "train.py:2")]
+    assert proved(result)
+
+
 def test_of_a_text_file_the_line_that_differs_is_told(script):
     text = "import os\nopen('h.csv', 'w').write(f'a,b\\n1,{os.urandom(4).hex()}z\\n')\n"
     difference = samestep.check(script(text), runs=2).first_difference
@@ -532,6 +569,7 @@ def test_another_schema_is_refused():
         ('"elapsed": 0.147,', '"elapsed": 0.2,'),
         ("run_20260102_030405 begins", "run_20270102_030406 begins"),
         ("29/11/2026 19:03:12 done", "30/11/2026 19:03:15 done"),
+        ("in runs/2026-11-29_19-19-07-282859", "in runs/2026-11-30_19-19-08-893652"),
         ("took 2 min 3 s", "took 4 min 5 s"),
         ('"run": "7a13c61a63fe4217"', '"run": "1113c61a63fe4217"'),
         ("3/10 ━━━ 0s\r10/10 ━━━━ 1s loss 1", "10/10 ━━━━ 1s loss 1"),
@@ -594,6 +632,7 @@ def test_two_losses_are_the_same_line_only_if_they_are_equal(left, right):
         ("random.seed", "random.seed(n)", "random.seed(0 if n is None else n)"),
         ("numpy.random.default_rng", "r = default_rng(\n    None,\n)", "r = default_rng(0\n\n)"),
         ("os.getpid", "x = (os.getpid(\n))", "x = ((7\n))"),
+        ("numpy.random.seed", "np.random.seed(now)", "np.random.seed(0)"),
         ("torch.Generator.seed", "g.seed()", "g.manual_seed(0)"),
         ("tensorflow.random.Generator", "g = G.from_non_deterministic_state()", "g = G.from_seed(0)"),
     ],
@@ -602,7 +641,7 @@ def test_a_line_is_mended(source, line, mended, tmp_path):
     path = tmp_path / "train.py"
     path.write_text(f"import x\n{line}\n")
     texts = {}
-    mend = mends.mend(Suspect(source, "train.py:2"), [7], str(path), texts)
+    mend = mends.mend(Suspect(source, "train.py:2", seed=source == "numpy.random.seed"), [7], str(path), texts)
     assert mend.applies
     assert list(texts.values()) == [f"import x\n{mended}\n"]
 

@@ -246,6 +246,8 @@ def _swap(
         restore = restores(pinned) and not restores(changed)
         trial = lab.run(setup, restore)
         found = lab.differ(same, trial)
+        if trial.exit_status not in (left.exit_status, right.exit_status):
+            return False  # such as a folder of the left one's name, which is there already
         if found is None or (
             noise is not None and not _before(noise, found, lab.differ(trial, lab.run(setup, restore)))
         ):

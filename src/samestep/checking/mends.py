@@ -183,7 +183,7 @@ def _replacement(suspect: Suspect, value: Any) -> Replacement:
                 source.replace("deterministic=False", "deterministic=True") if "deterministic=False" in source else None
             )
         if name in SEEDABLE and suspect.source.startswith(("random", "numpy.random")):
-            return _seeded(call)
+            return _seeded(call, given=suspect.seed)
         if suspect.source in ("torch.seed", "torch.Generator.seed") and isinstance(call.func, ast.Attribute):
             return f"{ast.unparse(call.func.value)}.manual_seed(0)" if name == "seed" else None
         return _constant(suspect.source, name, value)
@@ -196,14 +196,18 @@ def _name(call: ast.Call) -> str:
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
-def _seeded(call: ast.Call) -> str | None:
-    """The call with a seed, where it has none, or where what it is given may be None; None for other calls."""
-    given = [*call.args, *(keyword.value for keyword in call.keywords)]
-    if not given or (len(given) == 1 and isinstance(given[0], ast.Constant) and given[0].value is None):
+def _seeded(call: ast.Call, *, given: bool) -> str | None:
+    """The call with a seed, where it has none, or where what it is given may be None; None for other calls.
+
+    given: whether it was given a seed, which is to blame.
+    """
+    arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+    without = isinstance(arguments[0], ast.Constant) and arguments[0].value is None if arguments else True
+    if len(arguments) < 2 and (given or without):
         return f"{ast.unparse(call.func)}(0)"
-    if len(given) > 1 or not isinstance(given[0], (ast.Name, ast.Attribute, ast.Subscript)):
+    if len(arguments) > 1 or not isinstance(arguments[0], (ast.Name, ast.Attribute, ast.Subscript)):
         return None
-    seed = ast.unparse(given[0])
+    seed = ast.unparse(arguments[0])
     return f"{ast.unparse(call.func)}(0 if {seed} is None else {seed})"
 
 

@@ -45,6 +45,11 @@ def first_difference(left: Trial, right: Trial, *, in_order: bool = True) -> Fou
 
 def anything(trial: Trial) -> bool:
     """Whether there is anything to compare."""
+    return bool(better_than_log(trial) or printed.lines(trial.said))
+
+
+def better_than_log(trial: Trial) -> bool:
+    """Whether it left anything beside what it wrote to standard error, where warnings and logs are."""
     return bool(trial.run.steps or printed.lines(trial.printed) or _left_files(trial))
 
 
@@ -85,7 +90,8 @@ def _status(left: Trial, right: Trial) -> Found | None:
 
 
 def _printed(left: Trial, right: Trial, in_order: bool) -> Found | None:
-    ours, theirs = (printed.lines(trial.printed) for trial in (left, right))
+    logs = not better_than_log(left) and not better_than_log(right)
+    ours, theirs = (printed.lines(trial.said if logs else trial.printed) for trial in (left, right))
     if not in_order:
         ours, theirs = sorted(ours), sorted(theirs)
     found = _lines(ours, theirs, left, right)
@@ -108,9 +114,9 @@ def _same(ours: str | None, theirs: str | None, left: Trial, right: Trial) -> bo
 
 
 def _without(line: str | None, trial: Trial) -> str | None:
-    """A line without the numbers of the trial's processes."""
+    """A line without the numbers of the trial's processes, and without its random names."""
     numbers = frozenset(str(event.value) for event in trial.events if event.kind == "process")
-    return None if line is None else printed.without(line, numbers)
+    return None if line is None else printed.without(line, numbers, trial.names)
 
 
 def _files(left: Trial, right: Trial) -> Found | None:

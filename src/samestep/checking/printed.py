@@ -17,7 +17,8 @@ BY_CHANCE = 5e-3
 Clocks = Mapping[str, Sequence[float]]
 """{clock: its readings, in order}."""
 _TIMES = (
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?([.,]\d+)*)?(Z|[+-]\d\d:?\d\d)?",  # dates
+    r"\d{4}-\d\d-\d\d[T_ -]\d\d-\d\d(-\d\d)?([-.,]\d+)?",  # as names of folders have them
+    r"\d{4}-\d\d-\d\d([T_ ]\d\d:\d\d(:\d\d)?([.,]\d+)*)?(Z|[+-]\d\d:?\d\d)?",  # dates
     r"\b\d{1,2}:\d\d:\d\d([.,]\d+)*",  # times of day and durations
     r"\b[A-Z][a-z]{2} [A-Z][a-z]{2} +\d{1,2} ",
     r"\b(0?[1-9]|[12]\d|3[01])[/.](0?[1-9]|1[0-2])[/.]20\d\d\b",  # days first
@@ -52,6 +53,7 @@ _MASKED = re.compile("|".join(f"({pattern})" for pattern in (*_TIMES, *_NAMES)))
 _PROGRESS = re.compile(r"^\s*(\d+)/(\d+|Unknown)\s+\S*[━=>.\-]")
 _BAR = re.compile(r"\d+%\|")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_HEXADECIMAL = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{6,}(?![0-9A-Za-z])")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|\b(nan|inf)\b", re.IGNORECASE)
 
 
@@ -77,9 +79,12 @@ def masked(line: str) -> str:
     return _LABELLED.sub(lambda found: (found[1] or found[_BY_NAME]) + MASK, _MASKED.sub(MASK, line)).rstrip()
 
 
-def without(line: str, numbers: frozenset[str]) -> str:
-    """A line in which these numbers are masked, such as those of processes."""
-    return re.sub(r"\b\d+\b", lambda found: MASK if found[0] in numbers else found[0], line)
+def without(line: str, numbers: frozenset[str], names: Sequence[str] = ()) -> str:
+    """A line in which these numbers are masked, such as those of processes, and parts of these names of hexadecimal digits."""
+    line = re.sub(r"\b\d+\b", lambda found: MASK if found[0] in numbers else found[0], line)
+    if not names:
+        return line
+    return _HEXADECIMAL.sub(lambda found: MASK if any(found[0] in name for name in names) else found[0], line)
 
 
 def last_number(text: str) -> tuple[str, float] | None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -95,6 +96,12 @@ class Trial:
     def seeds(self) -> dict[str, dict[str, list[Any]]]:
         """The same of the numbers that the script seeded its generators with."""
         return self._of_kind("seed")
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Hexadecimal digits that are a name and no result: of UUIDs."""
+        values = (event.value for event in self.events if event.kind == "value" and event.source == "uuid.uuid4")
+        return [uuid.UUID(value, version=4).hex for value in values]
 
     @cached_property
     def clocks(self) -> dict[str, list[float]]:

@@ -9,6 +9,7 @@ from typing import Any, Dict, Tuple
 
 OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _known: Dict[str, bool] = {}
+_shown: Dict[str, str] = {}
 
 
 def _libraries() -> Tuple[str, ...]:
@@ -67,10 +68,15 @@ def place(frame: Any) -> str:
     """FILE:LINE of a frame, the file relative to the script's folder where it lies in it."""
     if frame is None:
         return ""
-    path = os.path.abspath(os.path.join(HOME[1], frame.f_code.co_filename))
-    if path.startswith(os.path.join(HOME[0], "")):
-        path = os.path.relpath(path, HOME[0])
-    return "{}:{}".format(path, frame.f_lineno)
+    name = frame.f_code.co_filename
+    shown = _shown.get(name)
+    if shown is None:
+        shown = _shown[name] = _short(os.path.abspath(os.path.join(HOME[1], name)))
+    return "{}:{}".format(shown, frame.f_lineno)
+
+
+def _short(path: str) -> str:
+    return os.path.relpath(path, HOME[0]) if path.startswith(os.path.join(HOME[0], "")) else path
 
 
 HOME = [os.getcwd(), os.getcwd()]
