@@ -105,7 +105,7 @@ def _prove(lab: Laboratory, left: Trial, right: Trial, rounds: Any, switches: An
     for suspects in (some for some in rounds if some):
         pinned += suspects
         pin = lab.run(played(Setup(), pinned, left), restores(pinned))
-        reference = _reference(lab, left, pin, pinned)
+        reference = _reference(lab, left, pin, pinned, switches)
         if reference is not None:
             _swap(lab, Setup(), (reference, None), (left, right), pinned, proved)
             if proved.causes:
@@ -116,13 +116,23 @@ def _prove(lab: Laboratory, left: Trial, right: Trial, rounds: Any, switches: An
         _prove_switches(lab, (left, right), pin, pinned, switches, proved)
 
 
-def _reference(lab: Laboratory, left: Trial, pin: Trial, pinned: list[Suspect]) -> Trial | None:
+def _reference(
+    lab: Laboratory, left: Trial, pin: Trial, pinned: list[Suspect], switches: Sequence[Suspect]
+) -> Trial | None:
     """What trials are compared with in which all of these are pinned, if they are the same; None if they are not."""
     if lab.differ(left, pin) is None:
-        return left
+        return left if _stays(lab, pinned, left, switches) else None
     if any(suspect.spread for suspect in pinned):  # one value for all is not what the left trial had
         return _repeated(lab, played(Setup(), pinned, left), restores(pinned))
     return None
+
+
+def _stays(lab: Laboratory, pinned: list[Suspect], left: Trial, switches: Sequence[Suspect]) -> bool:
+    """Whether further trials with these pinned are the left one too, where the first may have been so by chance."""
+    by_chance = lab.rate < 1 - SURE or any(suspect.source not in ALWAYS for suspect in switches)
+    setup, restore = played(Setup(), pinned, left), restores(pinned)
+    more = range(lab.repeats - 1 if by_chance else 0)
+    return all(lab.differ(left, lab.run(setup, restore)) is None for _ in more)
 
 
 def _prove_switches(

@@ -64,15 +64,22 @@ def _is_write(kind: str) -> bool:
 def _race(tape: Any, variable: Any, write: Any) -> None:
     """Note the race of a write with reads that nothing puts before or after it; put them before it where that is wanted."""
     before, after = _ancestors(write), _descendants(write)
-    loose = [read for read in _readers(variable) if read not in before and read not in after and read is not write]
+    earlier = [other for other in _writes(variable) if other._id < write._id and not _first(variable, other)]
+    others = [*_readers(variable), *earlier]  # writes of which nothing says which comes first race too
+    loose = [other for other in others if other not in before and other not in after and other is not write]
     needs = _placeholders(before)
     loose = [read for read in loose if _placeholders(_ancestors(read)) <= needs]
-    if not loose or write.name == variable.name + "/Assign":  # the latter gives it its first value, in a run of its own
+    if not loose or _first(variable, write):
         return
     family = _family(variable.name)
     tape.seen(RACE, at=family)
     if "{}: {}".format(IN_ORDER, family) in tape.switches:
         write._add_control_inputs(loose)
+
+
+def _first(variable: Any, write: Any) -> bool:
+    """Whether it gives the variable its first value, in a run of its own."""
+    return bool(write.name == variable.name + "/Assign")
 
 
 def _family(name: str) -> str:

@@ -35,15 +35,14 @@ def _generator(torch: Any, tape: Any) -> Global:
     @functools.wraps(original)
     def manual_seed(seed: Any) -> Any:
         own = isinstance(seed, int) and places.called_by_user()
-        done = original(tape.take("torch.manual_seed", lambda: seed, kind="seed") if own else seed)
         shared.note_seed()
-        return done
+        return original(tape.take("torch.manual_seed", lambda: seed, kind="seed") if own else seed)
 
     @functools.wraps(torch.seed)
     def seed() -> int:
         number: int = tape.take("torch.seed", lambda: bits(7))
-        original(number)
         shared.note_seed()
+        original(number)
         return number
 
     torch.manual_seed = torch.random.manual_seed = manual_seed

@@ -63,9 +63,9 @@ def _pythons(tape: Tape) -> Global:
             a = tape.take(name, lambda: bits(32))
         elif self is own or places.called_by_user():
             a = tape.take("random.seed", lambda: a, kind="seed") if isinstance(a, (int, str, float)) else a
-        original(self, a, version)
         if self is own:
             shared.note_seed()
+        original(self, a, version)
 
     random.Random.seed = functools.wraps(original)(seed)  # type: ignore[method-assign]
     random.seed = own.seed

@@ -28,12 +28,12 @@ def install(tape: Tape) -> List[Global]:
     shared = Global(tape, "numpy.random", lambda: _comparable(np.random.get_state()), plant)
 
     def seed(seed: Any = None) -> None:
+        shared.note_seed()
         if seed is None:
             plant(tape.take("numpy.random.seed", bits))
         else:
             plain = isinstance(seed, (int, np.integer))
             original(tape.take("numpy.random.seed", lambda: int(seed), kind="seed") if plain else seed)
-        shared.note_seed()
 
     np.random.seed = functools.wraps(original)(seed)
     trap({np.random: drawing(np.random, own)}, shared)
