@@ -183,10 +183,10 @@ def test_what_somebody_else_writes_meanwhile_is_not_lost(script):
 
 def test_the_order_in_which_tasks_are_done_is_played_and_blamed(script):
     text = """
-        import time
+        import os, time
         from concurrent.futures import ThreadPoolExecutor, as_completed
         with ThreadPoolExecutor(4) as pool:
-            tasks = [pool.submit(lambda n: time.sleep(0.002) or n, n) for n in range(30)]
+            tasks = [pool.submit(lambda n: time.sleep(os.urandom(1)[0] / 1e5) or n, n) for n in range(30)]
             total = 0.0
             for task in as_completed(tasks):
                 total = total * 0.9 + task.result()
@@ -599,6 +599,10 @@ def test_times_and_names_that_are_new_in_every_run_do_not_count(left, right):
 )
 def test_results_count(left, right):
     assert printed.lines(left) != printed.lines(right)
+
+
+def test_a_number_that_is_masked_in_one_line_alone_is_no_time():
+    assert not printed.only_times(printed.MASK, "5", {}, {})
 
 
 def test_a_number_is_a_time_only_if_it_is_the_one_between_the_same_readings_of_a_clock():

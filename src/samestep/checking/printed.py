@@ -100,7 +100,7 @@ def last_number(text: str) -> tuple[str, float] | None:
 def only_times(left: str, right: str, ours: Clocks, theirs: Clocks) -> bool:
     """Whether two lines differ in numbers alone, each of which is the time between the same two readings of a clock in both."""
     numbers = [[found[0] for found in _NUMBER.finditer(line)] for line in (left, right)]
-    if _NUMBER.sub(MASK, left) != _NUMBER.sub(MASK, right):
+    if _NUMBER.sub(MASK, left) != _NUMBER.sub(MASK, right) or len(numbers[0]) != len(numbers[1]):
         return False
     return all(one == other or _is_time(one, other, ours, theirs) for one, other in zip(*numbers, strict=True))
 
