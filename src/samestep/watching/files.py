@@ -73,7 +73,8 @@ def _listing(tape: Tape, original: Callable[..., List[Any]]) -> Callable[..., Li
     @functools.wraps(original)
     def listdir(path: Any = None) -> List[Any]:
         names = original(path)
-        plain = not isinstance(path, (int, bytes)) and _data(path or ".") and places.caller() is not None
+        mine = places.caller() is not None and not places.importing()
+        plain = mine and not isinstance(path, (int, bytes)) and _data(path or ".")
         return _ordered(tape, names) if plain else names
 
     return listdir
@@ -104,7 +105,7 @@ class _Entries:
 def _scanning(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def scandir(path: Any = ".") -> Any:
-        if isinstance(path, (int, bytes)) or not _data(path or ".") or places.caller() is None:
+        if isinstance(path, (int, bytes)) or not _data(path or ".") or places.caller() is None or places.importing():
             return original(path)
         with original(path) as entries:
             found = {entry.name: entry for entry in entries}
