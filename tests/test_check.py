@@ -22,7 +22,7 @@ from samestep.checking.interventions import Laboratory, prove
 from samestep.checking.locating import parting
 from samestep.checking.outcomes import Found
 from samestep.checking.suspects import Suspect
-from samestep.checking.trials import Launch, Setup, environment
+from samestep.checking.trials import Launch, Setup
 from samestep.errors import ProgramError, UsageError
 from samestep.results import CheckResult
 
@@ -404,7 +404,7 @@ def test_a_generator_of_pytorch_that_seeds_itself_is_played(script, tmp_path):
 
 
 def _watched(path, folder, **setup):
-    launch = Launch(path, (), sys.executable, b"", environment())
+    launch = Launch(path, (), sys.executable, b"", dict(os.environ))
     return launch.trial(folder / "trial", Setup(**setup), None).printed
 
 

@@ -21,9 +21,10 @@ from samestep.checking.locating import locate
 from samestep.checking.mends import CLOCKS, Mend, mend
 from samestep.checking.outcomes import Found, first_difference
 from samestep.checking.suspects import DISK, HASH, Suspect
-from samestep.checking.trials import Launch, Setup, Trial, environment
+from samestep.checking.trials import Launch, Setup, Trial
 from samestep.errors import ProgramError, UsageError
 from samestep.results import CheckCause, CheckDifference, CheckResult, Mended, Metric
+from samestep.runs import launching
 from samestep.watching.install import UNWATCHED
 from samestep.watching.tasks import TASKS, THREADS
 from samestep.watching.threads import ONE_THREAD
@@ -58,7 +59,7 @@ def check(
     _check_arguments(script, runs, budget)
     with tempfile.TemporaryDirectory(prefix="samestep-", ignore_cleanup_errors=True) as folder:
         path = functions.script_for(script, Path(folder)) if callable(script) else Path(script)
-        launch = Launch(str(path), tuple(arguments), python or sys.executable, stdin or b"", environment())
+        launch = Launch(str(path), tuple(arguments), python or sys.executable, stdin or b"", dict(os.environ))
         bench = _Bench(launch, Path(folder), None if budget is None else time.monotonic() + budget, runs, progress)
         try:
             return _answer(bench, runs, budget)
@@ -67,9 +68,8 @@ def check(
 
 
 def _check_arguments(script: Any, runs: int, budget: float | None) -> None:
-    if not callable(script) and not Path(script).is_file():
-        what = "is a folder" if Path(script).is_dir() else "does not exist"
-        raise UsageError(f"{script} {what}. Name the script: samestep check train.py")
+    if not callable(script):
+        launching.check_script(script, "Name the script: samestep check train.py")
     if runs < 2:
         raise UsageError(f"--runs is 2 or more, not {runs}: one run has nothing to be compared with.")
     if budget is not None and not budget > 0:

@@ -135,9 +135,3 @@ def _same(left: list[Any], right: list[Any]) -> bool:
     """Whether they are the same as far as both go: one may have asked more often because of another difference."""
     count = min(len(left), len(right))
     return left[:count] == right[:count]
-
-
-def changed_files(left: Trial, right: Trial) -> list[str]:
-    """Files that both read, with other contents."""
-    ours, theirs = ({e.source: e.value for e in trial.events if e.kind == "read"} for trial in (left, right))
-    return [path for path in ours if path in theirs and ours[path] != theirs[path]]

@@ -198,8 +198,3 @@ def _fixed(setup: Setup) -> list[str]:
     """What starts a process whose memory is laid out as that of the one before."""
     command = shutil.which("setarch")
     return [command, "-R"] if command and ADDRESSES in setup.switches else []
-
-
-def environment() -> dict[str, str]:
-    """The user's, as it is for every trial."""
-    return dict(os.environ)

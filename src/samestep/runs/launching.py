@@ -106,15 +106,15 @@ def _ended_with_us(process: subprocess.Popen[bytes], alone: bool) -> Iterator[No
             process.wait()
 
 
-def check_script(script: str, example: str) -> None:
+def check_script(script: str, advice: str) -> None:
     """Raise UsageError unless it is a file."""
     if not Path(script).is_file():
         what = "is a folder" if Path(script).is_dir() else "does not exist"
-        raise UsageError(f"{script} {what}. Name the script that trains: {example}")
+        raise UsageError(f"{script} {what}. {advice}")
 
 
 def _check(script: str, on_error: str, every: int) -> None:
-    check_script(script, "samestep record train.py")
+    check_script(script, "Name the script that trains: samestep record train.py")
     if on_error not in ("continue", "stop"):
         raise UsageError(f"--on-error is continue or stop, not {on_error!r}.")
     if every < 0:

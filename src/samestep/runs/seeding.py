@@ -30,7 +30,7 @@ def run(
     seed: from 0 to 2**32 - 1, also of the hashes of strings. deterministic: with each framework's own switches turned on. python:
     the interpreter, by default this one.
     """
-    launching.check_script(script, f"samestep seed {seed} train.py")
+    launching.check_script(script, f"Name the script that trains: samestep seed {seed} train.py")
     options = {"seed": {"seed": seed, "deterministic": deterministic}}
     environment = {HASH: str(seed)}
     if deterministic:
