@@ -10,10 +10,9 @@ from typing import Any
 
 from samestep.checking.suspects import DISK, HASH, Suspect
 from samestep.checking.trials import THREADS
+from samestep.frameworks._watching_tensorflow import GRAPH
 from samestep.watching.threads import ONE_THREAD
 
-GRAPH = "graph"
-"""Beside the seeds of an operation of a TensorFlow 1 graph."""
 SCRIPT = "0"
 """The process of the script itself."""
 AT_TOP = {

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from samestep.checking.trials import ADDRESSES, Played, Trial
+from samestep.frameworks._watching_graphs import IN_ORDER, RACE
+from samestep.frameworks._watching_tensorflow import DETERMINISTIC, ORDERED, PIPELINES
+from samestep.frameworks._watching_torch import NO_WORKERS, WORKERS
+from samestep.watching import tasks
 from samestep.watching.generators import START, UNSEEDED
+from samestep.watching.memory import ZEROED
 from samestep.watching.tape import SEPARATOR
 from samestep.watching.threads import ONE_THREAD
 
@@ -15,18 +20,18 @@ HASH, DISK = "hash seed", "files left by the previous run"
 LAST = ("tempfile", "uuid.", "time.", "datetime.", "os.getp")
 """Beginnings of the names of sources that scripts use for what is no result: they are tried together first."""
 SWITCHES = {
-    "tf.data parallelism": "pipelines in order",
-    "variable race in graph": "reads before writes: {}",
-    "numpy.empty": "memory of zeros: {}",
-    "torch.empty": "memory of zeros: {}",
-    "data loader workers": "data loader without workers",
-    "thread timing": "one task at a time",
-    "completion order": "one task at a time",
-    "task assignment": "one worker",
+    PIPELINES: ORDERED,
+    RACE: IN_ORDER + ": {}",
+    "numpy.empty": ZEROED + "{}",
+    "torch.empty": ZEROED + "{}",
+    WORKERS: NO_WORKERS,
+    tasks.THREADS: tasks.SERIAL,
+    tasks.TASKS: tasks.SERIAL,
+    tasks.ASSIGNED: tasks.ONE_WORKER,
 }
 """The switch that pins each source that has one, in the order in which they are tried."""
 ALWAYS = {
-    "nondeterministic kernels": "deterministic kernels",
+    "nondeterministic kernels": DETERMINISTIC,
     "thread count": ONE_THREAD,
     "memory addresses": ADDRESSES,
 }
