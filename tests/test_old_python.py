@@ -15,6 +15,7 @@ import pytest
 import samestep
 from samestep import conformance
 from samestep import data as data_by_name
+from samestep.runs import launching, seeding
 from samestep.worker.parent import Worker
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +61,12 @@ def build(input_shape):
 
 def make(target):
     return subprocess.run(["make", "--silent", target], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(autouse=True)
+def without_tensorflow_2(monkeypatch):
+    """TensorFlow 2 asks for its ways by it, of all processes that are started from one that imported it."""
+    monkeypatch.delenv("TF2_BEHAVIOR", raising=False)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +130,16 @@ def test_the_article_s_seeded_script_does_not_repeat_since_adam_reads_and_counts
     assert (result.first_difference.what, result.first_difference.site) == ("parameter", "Adam/iterations")
     assert [(cause.source, cause.site) for cause in result.causes] == [("variable race in graph", "Adam/iterations")]
     assert result.mended.equal
+
+
+def test_tensorflow_2_imported_beside_it_does_not_change_a_script_of_tensorflow_1(old_python, tmp_path, monkeypatch):
+    pytest.importorskip("tensorflow")
+    monkeypatch.setenv("TF2_BEHAVIOR", "1")
+    script = tmp_path / "train.py"
+    script.write_text("import tensorflow as tf\nprint(tf.executing_eagerly())\nassert not tf.executing_eagerly()\n")
+    assert samestep.check(str(script), python=old_python, runs=2).verdict == "reproducible"
+    assert launching.record(str(script), python=old_python, folder=str(tmp_path / "run")).exit_status == 0
+    assert seeding.run(7, str(script), python=old_python).exit_status == 0
 
 
 def test_sources_are_found_in_python_3_7(old_python, tmp_path):

@@ -28,6 +28,7 @@ from samestep.runs import launching
 from samestep.watching.install import UNWATCHED
 from samestep.watching.tasks import TASKS, THREADS
 from samestep.watching.threads import ONE_THREAD
+from samestep.worker import inherited
 
 RUNS = 3
 """Runs of the script, unless more are asked for."""
@@ -59,7 +60,7 @@ def check(
     _check_arguments(script, runs, budget)
     with tempfile.TemporaryDirectory(prefix="samestep-", ignore_cleanup_errors=True) as folder:
         path = functions.script_for(script, Path(folder)) if callable(script) else Path(script)
-        launch = Launch(str(path), tuple(arguments), python or sys.executable, stdin or b"", dict(os.environ))
+        launch = Launch(str(path), tuple(arguments), python or sys.executable, stdin or b"", inherited.environment())
         bench = _Bench(launch, Path(folder), None if budget is None else time.monotonic() + budget, runs, progress)
         try:
             return _answer(bench, runs, budget)

@@ -19,6 +19,7 @@ from samestep.errors import FrameworkMissing, SamestepError, UsageError, WorkerE
 from samestep.recording import METRICS_VARIABLE
 from samestep.repeating.printed import Printed
 from samestep.repeating.sources import SEED_FIELD, SEED_VARIABLE, Repeated
+from samestep.worker import inherited
 from samestep.worker.ending import MARK, end_family
 from samestep.worker.last_words import LastWords
 from samestep.worker.parent import Worker, signal_name
@@ -170,7 +171,7 @@ class _Script:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**os.environ, **self.task.variables(), **own},
+                env={**inherited.environment(), **self.task.variables(), **own},
                 pass_fds=[theirs],
                 start_new_session=True,
             )

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from samestep.errors import DataError, UsageError
 from samestep.recording import digests
 from samestep.runs.writing import RunWriter
-from samestep.worker import messages
+from samestep.worker import inherited, messages
 from samestep.worker.child import NO_NUMPY
 
 SCRIPT = Path(__file__).parents[1] / "recording" / "script.py"
@@ -139,6 +139,7 @@ def start(
     """
     ours, theirs = os.pipe()
     command = [*interpreter, str(SCRIPT), str(theirs), json.dumps(options), script, *arguments]
+    how = {"env": inherited.environment(), **how}
     try:
         process = subprocess.Popen(command, pass_fds=[theirs], **how)
     except OSError as error:

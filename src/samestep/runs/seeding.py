@@ -11,6 +11,7 @@ from samestep.errors import UsageError
 from samestep.runs import launching
 from samestep.seeding.generators import HASH, MKL, MKL_REPRODUCIBLE
 from samestep.seeding.report import SeedReport
+from samestep.worker import inherited
 from samestep.worker.child import NO_NUMPY
 
 
@@ -35,7 +36,7 @@ def run(
     environment = {HASH: str(seed)}
     if deterministic:
         environment[MKL] = os.environ.get(MKL, MKL_REPRODUCIBLE)  # so that it stands before NumPy is there
-    how = {"env": {**os.environ, **environment}}
+    how = {"env": {**inherited.environment(), **environment}}
     process, stream = launching.start([python or sys.executable], script, arguments, options, how)
     with launching.signals_are_the_scripts(process):
         told = [message["seeded"] for message in launching.arriving(stream, process) if "seeded" in message]

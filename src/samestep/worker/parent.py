@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from samestep import errors
-from samestep.worker import messages
+from samestep.worker import inherited, messages
 from samestep.worker.child import NO_NUMPY
 from samestep.worker.ending import MARK, end_family
 from samestep.worker.last_words import LastWords
@@ -203,10 +203,6 @@ def signal_name(number: int) -> str:
 def _environment(mark: str) -> dict[str, str]:
     """This process's environment for a child.
 
-    TensorFlow 2 writes TF2_BEHAVIOR into it when it is imported here; a child with TensorFlow 1 would then run eagerly.
     OpenMP's threads are to sleep while they wait: two programs at once would spin for the same cores. Their number stays.
     """
-    inherited = {"TF_CPP_MIN_LOG_LEVEL": "2", "OMP_WAIT_POLICY": "PASSIVE", **os.environ, MARK: mark}
-    if "tensorflow" in sys.modules:
-        inherited.pop("TF2_BEHAVIOR", None)
-    return inherited
+    return {"TF_CPP_MIN_LOG_LEVEL": "2", "OMP_WAIT_POLICY": "PASSIVE", **inherited.environment(), MARK: mark}
