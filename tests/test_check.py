@@ -145,6 +145,45 @@ def test_a_listing_is_blamed_where_sorting_it_mends_the_script(script):
     assert proved(result)
 
 
+def test_a_scan_of_a_folder_that_with_closes_is_sorted_where_it_is_used(script):
+    text = """
+        import os, tempfile
+        folder = tempfile.mkdtemp()
+        for number in range(12):
+            open(tempfile.mkstemp(f"-{number}", f"{number:02d}-", folder)[1], "w").write(str(number))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                print(open(entry.path).read())
+    """
+    result = samestep.check(script(text), runs=2)
+    assert told(result) == [("directory listing", "train.py:5")]
+    assert "train.py:6: sorted(entries, key=lambda entry: entry.name) in the place of entries" in result.causes[0].fix
+    assert proved(result)
+
+
+def test_threads_that_wait_at_a_queue_are_blamed_for_the_order_of_their_results(script):
+    text = """
+        import os, queue, threading, time
+        waiting, done = queue.Queue(), []
+        def work():
+            while (number := waiting.get()) is not None:
+                time.sleep(os.urandom(1)[0] / 1e5)
+                done.append(number)
+                waiting.task_done()
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for number in [*range(12), None, None, None]:
+            waiting.put(number)
+        for thread in threads:
+            thread.join()
+        print(done)
+    """
+    result = samestep.check(script(text), runs=2)
+    assert ("thread timing", "train.py:10") in told(result)
+    assert proved(result)
+
+
 def test_files_that_a_run_leaves_are_blamed_and_nothing_of_the_users_is_lost(script, tmp_path):
     path = script(
         """
@@ -161,6 +200,17 @@ def test_files_that_a_run_leaves_are_blamed_and_nothing_of_the_users_is_lost(scr
     assert proved(result)
     assert Path(kept).read_text() == "my own"
     assert os.path.exists("state.json")
+
+
+def test_a_script_that_fails_is_quoted_without_what_watches_it(script):
+    with pytest.raises(ProgramError, match="No such file") as raised:
+        samestep.check(script("print(open('nothing.txt').read())\n"), runs=2)
+    assert "watching" not in str(raised.value)
+
+
+def test_an_interpreter_that_is_none_is_named(script):
+    with pytest.raises(ProgramError, match="/bin/true is no Python"):
+        samestep.check(script("print(1)\n"), python="/bin/true")
 
 
 def test_what_somebody_else_writes_meanwhile_is_not_lost(script):

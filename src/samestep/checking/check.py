@@ -128,7 +128,8 @@ def _answer(bench: _Bench, runs: int, budget: float | None) -> CheckResult:
     lab = Laboratory(bench.trial, bench.differ, len(differing) / len(seen))
     other, first = min(differing, key=lambda pair: pair[1].place)
     proved, mends, mended = _explain(bench, lab, trials, other, runs)
-    return _differs(bench, trials, first, proved, mends, mended, cut or proved.cut)
+    lead = next(iter(proved.causes or suspects.of_values(trials[0], other)), None)
+    return _differs(bench, trials, (first, lead), proved, mends, mended, cut or proved.cut)
 
 
 def _baseline(bench: _Bench, runs: int) -> tuple[list[Trial], bool]:
@@ -276,13 +277,14 @@ def _undecided(bench: _Bench, trials: list[Trial], note: str) -> CheckResult:
 def _differs(
     bench: _Bench,
     trials: list[Trial],
-    first: Found,
+    where: tuple[Found, Suspect | None],
     proved: Proved,
     mends: Mends,
     mended: Mended | None,
     cut: bool,
 ) -> CheckResult:
-    lead = _lead(trials, proved, bench)
+    """where: the first difference, and the first of the causes, else of what differed, as the script came to them."""
+    first, lead = where
     causes = _causes(proved, mends, mended)
     remains = proved.remains or ("" if mended is None or mended.equal else "with all edits in place runs still differ")
     return _result(
@@ -303,14 +305,6 @@ def _differs(
         remains=remains,
         note="the time was up before all interventions were done" if cut else "",
     )
-
-
-def _lead(trials: list[Trial], proved: Proved, bench: _Bench) -> Suspect | None:
-    """The first of the causes, else of what differed, in the order in which the script came to them."""
-    if proved.causes:
-        return proved.causes[0]
-    other = next((trial for trial in trials[1:] if bench.differ(trials[0], trial) is not None), trials[0])
-    return next(iter(suspects.of_values(trials[0], other)), None)
 
 
 def _causes(proved: Proved, mends: Mends, mended: Mended | None) -> tuple[CheckCause, ...]:

@@ -147,7 +147,10 @@ def _in_line(suspect: Suspect, value: Any, script: str, texts: dict[str, str], w
         return Mend(f"{suspect.site}: {words or _generic(suspect)}")
     texts[_key(str(path))] = found[0]
     old = " ".join(found[1].split())
-    return Mend(f"{suspect.site}: {found[2]} in the place of {old}" + (f"; {words}" if words else ""), dict(texts))
+    return Mend(
+        f"{name}:{int(number) + found[3]}: {found[2]} in the place of {old}" + (f"; {words}" if words else ""),
+        dict(texts),
+    )
 
 
 def _generic(suspect: Suspect) -> str:
@@ -225,8 +228,8 @@ def _constant(source: str, name: str, value: Any) -> str | None:
     return f"bytes.fromhex({value!r})" if source == "os.urandom" or name == "token_bytes" else None
 
 
-def _replaced(text: str, line: int, replacement: Replacement) -> tuple[str, str, str] | None:
-    """The new text, and the old and new source of the first call of a line, or around it, that is replaced."""
+def _replaced(text: str, line: int, replacement: Replacement) -> tuple[str, str, str, int] | None:
+    """The new text, and of the first call of a line, or around it, that is replaced: its old and new source, and lines below."""
     try:
         nodes = list(ast.walk(ast.parse(text)))
     except SyntaxError:
@@ -238,8 +241,22 @@ def _replaced(text: str, line: int, replacement: Replacement) -> tuple[str, str,
         source = ast.get_source_segment(text, call)
         new = None if source is None else replacement(call, source, names)
         if source is not None and new is not None:
-            return _spliced(text, call, _as_long(source, new)), source, new
+            place = _of_with(nodes, call)
+            if isinstance(place, ast.Name):
+                source, new = place.id, new.replace(source, place.id, 1)
+            return _spliced(text, place, _as_long(source, new)), source, new, place.lineno - call.lineno
     return None
+
+
+def _of_with(nodes: list[ast.AST], call: ast.Call) -> ast.expr:
+    """The first use of the name that a with statement gives to what a call returns, which has to stay one to be closed."""
+    for node in nodes:
+        for item in node.items if isinstance(node, ast.With) else ():
+            if item.context_expr is call and isinstance(item.optional_vars, ast.Name):
+                inside = [part for statement in node.body for part in ast.walk(statement)]  # type: ignore[attr-defined]
+                uses = [part for part in inside if isinstance(part, ast.Name) and part.id == item.optional_vars.id]
+                return min(uses, key=lambda use: (use.lineno, use.col_offset), default=call)
+    return call
 
 
 def _aliases(nodes: list[ast.AST]) -> dict[str, str]:
@@ -263,8 +280,8 @@ def _as_long(source: str, new: str) -> str:
     return new[:-1] + missing + ")" if new.endswith(")") else f"({new}{missing})"
 
 
-def _spliced(text: str, call: ast.Call, new: str) -> str:
-    """The text with a call's source replaced; columns are counted in bytes of UTF-8."""
+def _spliced(text: str, call: ast.expr, new: str) -> str:
+    """The text with an expression's source replaced; columns are counted in bytes of UTF-8."""
     lines = text.encode().splitlines(keepends=True)
     begin = sum(map(len, lines[: call.lineno - 1])) + call.col_offset
     end = sum(map(len, lines[: (call.end_lineno or call.lineno) - 1])) + (call.end_col_offset or 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 import uuid
@@ -17,6 +18,7 @@ from samestep.errors import ProgramError
 from samestep.runs import launching
 from samestep.runs.reading import Run
 from samestep.watching.install import OPTIONS
+from samestep.watching.places import OWN
 from samestep.watching.tape import SEPARATOR
 from samestep.watching.threads import ONE_THREAD, VARIABLES
 
@@ -25,6 +27,7 @@ Played = Mapping[str, Mapping[str, list[Any]]]
 ADDRESSES = "fixed addresses"
 """A switch that is set from outside of the process."""
 THREADS = dict.fromkeys(VARIABLES, "1")
+_OWN_FRAMES = re.compile(r'  File "{}[^\n]*\n(    [^\n]*\n)*'.format(re.escape(os.path.join(OWN, ""))))
 MOST_PRINTED = 64 << 20
 """Bytes of what a script prints that are looked at."""
 
@@ -78,8 +81,8 @@ class Trial:
 
     @property
     def said(self) -> str:
-        """What it wrote to standard error."""
-        return _text(self.folder / "stderr")
+        """What it wrote to standard error, without samestep's own frames in tracebacks."""
+        return _OWN_FRAMES.sub("", _text(self.folder / "stderr"))
 
     @cached_property
     def events(self) -> tuple[Event, ...]:
@@ -175,7 +178,7 @@ class Launch:
             )
         took = time.monotonic() - begun
         if not (folder / "tape-0.jsonl").exists():
-            why = done.trouble or _text(folder / "stderr")[-2000:]
+            why = done.trouble or _text(folder / "stderr")[-2000:] or f"{self.python} is no Python that runs it"
             raise ProgramError(f"{self.script} could not be watched: {why}")
         return Trial(folder, setup, done.exit_status, took, seconds is not None and took >= seconds)
 

@@ -23,6 +23,7 @@ PATIENCE = [5.0]
 """Seconds that a task is waited for; it may itself wait for what comes later, and others are hardly waited for then."""
 ONE_WORKER = "one worker"
 """The switch of which worker takes which task."""
+_TAKING_OVER = threading.Lock()
 THREADS, TASKS, ASSIGNED = "thread timing", "completion order", "task assignment"
 
 
@@ -95,9 +96,19 @@ def _start(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
         if users:
             tape.seen(THREADS)
             if SERIAL in tape.switches:
-                _wait_for(lambda seconds: self.join(seconds) or not self.is_alive())
+                _wait_for(lambda seconds: _over(self, seconds))
 
     return start
+
+
+def _over(task: Any, seconds: float) -> bool:
+    """Wait until a thread or process has ended, or waits itself for what is put into a queue."""
+    until = time.monotonic() + seconds
+    while task.is_alive() and time.monotonic() < until:
+        if getattr(task, "_samestep_waits", False):
+            return True
+        task.join(0.02)
+    return not task.is_alive()
 
 
 class _Item:
@@ -122,6 +133,9 @@ def _get(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def get(self: Any, *arguments: Any, **named: Any) -> Any:
         held: List[Any] = self.__dict__.setdefault("_samestep_held", [])
+        if SERIAL in tape.switches and places.called_by_user():
+            item = _in_turn(self, lambda: original(self, *arguments, **named))
+            return item.value if isinstance(item, _Item) else item
         if not places.called_by_user() or type(self) is not queue.Queue:
             item = held.pop(0) if held else original(self, *arguments, **named)
             return item.value if isinstance(item, _Item) else item
@@ -144,6 +158,34 @@ def _get(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
         return item.value if isinstance(item, _Item) else item
 
     return get
+
+
+def _in_turn(items: Any, get: Callable[[], Any]) -> Any:
+    """Take an item when the thread that took the one before asks for another, or has ended."""
+    me, turn = threading.current_thread(), items.__dict__.setdefault("_samestep_turn", threading.Lock())
+    if items.__dict__.get("_samestep_owner") is me:
+        items._samestep_owner = None
+        turn.release()
+    me._samestep_waits = True  # type: ignore[attr-defined]
+    _take_turn(items, turn)
+    items._samestep_owner = me
+    try:
+        return get()
+    finally:
+        me._samestep_waits = False  # type: ignore[attr-defined]
+
+
+def _take_turn(items: Any, turn: Any) -> None:
+    """Have the lock; that of a thread which has ended, or does not come back, is taken over."""
+    until = time.monotonic() + PATIENCE[0]
+    while not turn.acquire(timeout=0.02):
+        owner = items.__dict__.get("_samestep_owner")
+        if (owner is None or owner.is_alive()) and time.monotonic() < until:
+            continue
+        with _TAKING_OVER:
+            if items.__dict__.get("_samestep_owner") is owner:
+                items._samestep_owner = threading.current_thread()
+                return
 
 
 def _thread(item: Any) -> int:
