@@ -202,6 +202,54 @@ def test_files_that_a_run_leaves_are_blamed_and_nothing_of_the_users_is_lost(scr
     assert os.path.exists("state.json")
 
 
+@pytest.mark.parametrize(
+    ("source", "now", "mended"),
+    [
+        ("time.strftime", "time.strftime('%M%S')", "time.strftime('%M%S', (2"),
+        ("time.localtime", "str(time.localtime().tm_sec)", "time').struct_time((2"),
+        ("time.gmtime", "str(time.gmtime())", "time').struct_time((2"),
+        ("time.ctime", "time.ctime()", " 20"),
+        ("time.time", "int(time.time())", "1"),
+    ],
+)
+def test_a_seed_of_whole_seconds_is_found_although_the_script_takes_less(script, source, now, mended):
+    result = samestep.check(script(f"import random, time\nprint(random.Random({now}).random())\n"), runs=2)
+    assert told(result) == [(source, "train.py:2")]
+    assert mended in result.causes[0].fix
+    assert proved(result)
+
+
+def test_the_output_of_a_command_is_blamed_where_the_command_is_no_python(script):
+    text = "import subprocess\nprint(subprocess.check_output('echo $$ $RANDOM; date +%N', shell=True))\n"
+    result = samestep.check(script(text), runs=2)
+    assert told(result) == [("subprocess output", "train.py:2")]
+    assert proved(result)
+
+
+def test_what_a_python_child_draws_is_blamed_rather_than_what_it_prints(script):
+    script("import random\nprint(random.random())\n", "child.py")
+    text = "import subprocess, sys\nprint(subprocess.check_output([sys.executable, 'child.py']))\n"
+    assert [source for source, _ in told(samestep.check(script(text), runs=2))] == ["random"]
+
+
+def test_the_order_in_which_asyncio_waits_for_tasks_is_blamed(script):
+    text = """
+        import asyncio, os
+        async def step(number):
+            await asyncio.sleep(os.urandom(1)[0] / 5e3)
+            return number
+        async def main():
+            pending = {asyncio.ensure_future(step(number)) for number in range(6)}
+            while pending:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                print([one.result() for one in done])
+        asyncio.run(main())
+    """
+    result = samestep.check(script(text), runs=2)
+    assert set(told(result)) <= {("os.urandom", "train.py:3"), ("completion order", "train.py:8")}
+    assert proved(result)
+
+
 def test_a_script_that_fails_is_quoted_without_what_watches_it(script):
     with pytest.raises(ProgramError, match="No such file") as raised:
         samestep.check(script("print(open('nothing.txt').read())\n"), runs=2)

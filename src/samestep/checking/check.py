@@ -25,6 +25,8 @@ from samestep.checking.trials import Launch, Setup, Trial
 from samestep.errors import ProgramError, UsageError
 from samestep.results import CheckCause, CheckDifference, CheckResult, Mended, Metric
 from samestep.runs import launching
+from samestep.watching import entropy
+from samestep.watching.commands import OUTPUT
 from samestep.watching.install import UNWATCHED
 from samestep.watching.tasks import TASKS, THREADS
 from samestep.watching.threads import ONE_THREAD
@@ -36,6 +38,9 @@ EXPECTED = 8
 """Further runs that the progress bar counts with."""
 PATIENCE = 5
 """Times as long as the longest run may one take in which something is changed, which may never end then."""
+SECOND = 1.05
+CALENDAR = ("time.time", *(f"time.{name}" for name in entropy.CALENDAR), "datetime.", OUTPUT)
+"""What tells a script which second it is."""
 MOST_QUOTED = 2000
 """Characters of what a script says that an error quotes."""
 Progress = Callable[[str, float], None]
@@ -137,11 +142,19 @@ def _baseline(bench: _Bench, runs: int) -> tuple[list[Trial], bool]:
     trials: list[Trial] = []
     try:
         for _ in range(runs):
+            _wait_for_the_next_second(trials, bench.until)
             trials.append(bench.trial(Setup(), doing="running as it is"))
         bench.longest = max(trial.seconds for trial in trials)
     except OutOfTime:
         return trials, True
     return trials, False
+
+
+def _wait_for_the_next_second(trials: list[Trial], until: float | None) -> None:
+    """Seconds are the least that many a seed from the clock counts; quick runs would all begin in the same one."""
+    if trials and any(event.source.startswith(CALENDAR) for event in trials[-1].events):
+        left = SECOND - trials[-1].seconds
+        time.sleep(max(0.0, left if until is None else min(left, until - time.monotonic())))
 
 
 def _refuse_failures(bench: _Bench, trials: list[Trial]) -> None:
@@ -207,7 +220,8 @@ def _rounds(bench: _Bench, left: Trial, right: Trial) -> list[list[Suspect]]:
     """Values that were seen to differ; then what leaves no trace; then the numbers that generators were seeded with."""
     unseen = [Suspect(HASH)] if bench.free_hash else []
     disk = [Suspect(DISK, _reader(right, left, bench.disk.left))] if bench.disk.left else []
-    return [suspects.of_values(left, right), disk + unseen, suspects.of_seeds(left, right)]
+    outputs = suspects.of_outputs(left, right)
+    return [suspects.of_values(left, right), disk + unseen + outputs, suspects.of_seeds(left, right)]
 
 
 def _reader(trial: Trial, before: Trial, paths: tuple[Path, ...]) -> str:
@@ -245,12 +259,17 @@ def _mended(bench: _Bench, trials: list[Trial], proved: Proved, runs: int) -> tu
     except OutOfTime:
         proved.cut = True
         return mends, None
-    ends = {trial.exit_status for trial in trials}
-    equal = all(trial.exit_status in ends for trial in done) and all(
+    equal = not any(_broken(trial, trials) for trial in done) and all(
         bench.differ(done[0], trial) is None for trial in done[1:]
     )
     by_hand = tuple(cause.source for cause in pinned if cause.source != DISK)
     return mends, Mended(runs, equal, by_hand)
+
+
+def _broken(trial: Trial, trials: list[Trial]) -> bool:
+    """Whether it failed as none of these did."""
+    failed = trial.exit_status >= 128 or (trial.exit_status and "Traceback (most recent call last)" in trial.said)
+    return bool(failed) and trial.exit_status not in {one.exit_status for one in trials}
 
 
 def _in_file(causes: list[Suspect]) -> list[Suspect]:

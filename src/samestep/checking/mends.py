@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from samestep.checking.suspects import DISK, HASH, Suspect
 from samestep.checking.trials import THREADS
 from samestep.frameworks._watching_tensorflow import GRAPH
+from samestep.watching.commands import OUTPUT
 from samestep.watching.threads import ONE_THREAD
 
 SCRIPT = "0"
@@ -63,6 +65,7 @@ WORDS = {
     "changed file": "keep the file as it is while the script runs again",
     **dict.fromkeys(("secrets", "random.SystemRandom"), "draw from a generator that has a seed: random.Random(0)"),
     "task assignment": "seed what a task draws from by the task's own number: which worker takes it is chance",
+    OUTPUT: "put a fixed value in the place of what the command prints",
     "tempfile": "use no random name for what decides about results",
 }
 """What mends a source for which there is no line to be put into its place."""
@@ -188,6 +191,8 @@ def _replacement(suspect: Suspect, value: Any) -> Replacement:
             return _seeded(call, given=suspect.seed)
         if suspect.source in ("torch.seed", "torch.Generator.seed") and isinstance(call.func, ast.Attribute):
             return f"{ast.unparse(call.func.value)}.manual_seed(0)" if name == "seed" else None
+        if suspect.source == "time.strftime" and name == "strftime" and isinstance(value, list):
+            return f"{ast.unparse(call.func)}({ast.unparse(call.args[0])}, {tuple(value)})"
         return _constant(suspect.source, name, value)
 
     return replace
@@ -219,6 +224,10 @@ def _constant(source: str, name: str, value: Any) -> str | None:
         return None
     if source.rpartition(".")[2] != name and not (source == "secrets" and name.startswith(("token_", "randb"))):
         return None
+    if source in ("time.localtime", "time.gmtime"):
+        return f"__import__('time').struct_time({tuple(value)})"
+    if source in ("time.ctime", "time.asctime"):
+        return repr(time.asctime(tuple(value)))
     if source.startswith(("time.", "os.getp")):
         return repr(value)
     if source.startswith("datetime."):

@@ -11,6 +11,7 @@ from samestep.frameworks._watching_graphs import IN_ORDER, RACE
 from samestep.frameworks._watching_tensorflow import DETERMINISTIC, ORDERED, PIPELINES
 from samestep.frameworks._watching_torch import NO_WORKERS, WORKERS
 from samestep.watching import tasks
+from samestep.watching.commands import OUTPUT
 from samestep.watching.generators import START, UNSEEDED
 from samestep.watching.memory import ZEROED
 from samestep.watching.tape import SEPARATOR
@@ -66,9 +67,15 @@ def of_values(left: Trial, right: Trial) -> list[Suspect]:
     used = _unseeded(left) | _unseeded(right)
     for process, key in _different(left.values, right.values):
         source, _, site = key.partition(SEPARATOR)
-        if site != START or (process, source) in used:
+        if source != OUTPUT and (site != START or (process, source) in used):
             found.setdefault((source, site), []).append((process, key))
     return [_suspect(source, site, keys, used) for (source, site), keys in found.items()]
+
+
+def of_outputs(left: Trial, right: Trial) -> list[Suspect]:
+    """Commands whose output was not the same; of a Python process that is watched, what it was given explains it better."""
+    found = [(process, key) for process, key in _different(left.values, right.values) if key.startswith(OUTPUT)]
+    return [Suspect(OUTPUT, key.partition(SEPARATOR)[2], ((process, key),)) for process, key in found]
 
 
 def of_seeds(left: Trial, right: Trial) -> list[Suspect]:

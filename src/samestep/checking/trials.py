@@ -111,7 +111,8 @@ class Trial:
         """{clock: its readings} of the script's own process, in order."""
         found: dict[str, list[float]] = {}
         for event in self.events:
-            if event.kind == "value" and event.process == "0" and event.source.startswith("time."):
+            of_time = event.kind == "value" and event.process == "0" and event.source.startswith("time.")
+            if of_time and isinstance(event.value, (int, float)):
                 found.setdefault(event.source, []).append(event.value)
         return found
 

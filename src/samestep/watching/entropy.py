@@ -20,7 +20,12 @@ from samestep.watching.tape import SEPARATOR, Tape
 
 LARGEST = 4096
 """Random bytes that are asked for at once and noted."""
-CLOCKS = ("time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "process_time")
+CLOCKS = (
+    *("time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns"),
+    *("process_time", "process_time_ns", "thread_time", "thread_time_ns"),
+)
+CALENDAR = {"localtime": 0, "gmtime": 0, "ctime": 0, "asctime": 0, "strftime": 1}
+"""Functions that take the time now where they are given none, and the place of the time among their arguments."""
 MODULES = {"uuid": "uuid.{}", "secrets": "secrets", "tempfile": "tempfile", "random": "random.SystemRandom"}
 """By what name a user knows random bytes that a module of the standard library asked for."""
 
@@ -29,7 +34,9 @@ def install(tape: Tape) -> None:
     """Watch them from now on."""
     _bytes(tape)
     for name in CLOCKS:
-        setattr(time, name, _from_user(tape, "time." + name, getattr(time, name)))
+        if hasattr(time, name):  # Python 3.6 has not all
+            setattr(time, name, _from_user(tape, "time." + name, getattr(time, name)))
+    _calendar(tape)
     played: Dict[int, int] = {}
     for name in ("getpid", "getppid"):
         setattr(os, name, _number(_from_user(tape, "os." + name, getattr(os, name), 3), getattr(os, name), played))
@@ -69,6 +76,8 @@ def _bytes(tape: Tape) -> None:
         return value if len(value) == size else original(size)
 
     os.urandom = urandom
+    if hasattr(os, "getrandom"):
+        os.getrandom = lambda size, flags=0: urandom(size)
     random._urandom = urandom  # type: ignore[attr-defined]
 
 
@@ -91,6 +100,30 @@ def _from_user(tape: Tape, source: str, original: Callable[..., Any], depth: int
         return tape.take(source, original)
 
     return asked
+
+
+def _calendar(tape: Tape) -> None:
+    """The time now as a calendar has it, in fields or as text."""
+    local, universal = time.localtime, time.gmtime
+    for name, place in CALENDAR.items():
+        now = universal if name == "gmtime" else local
+        setattr(time, name, _of_now(tape, "time." + name, getattr(time, name), place, now))
+
+
+def _of_now(tape: Tape, source: str, original: Callable[..., Any], place: int, now: Callable[..., Any]) -> Any:
+    @functools.wraps(original)
+    def tell(*arguments: Any) -> Any:
+        given = len(arguments) > place and arguments[place] is not None
+        if given or len(arguments) < place or not places.called_by_user():
+            return original(*arguments)
+        fields = tape.take(source, lambda: list(now()))
+        if source in ("time.localtime", "time.gmtime"):
+            made = now()  # it has the zone too
+            return made if list(made) == fields else time.struct_time(fields)
+        told = time.struct_time(fields)
+        return time.asctime(told) if source == "time.ctime" else original(*arguments[:place], told)
+
+    return tell
 
 
 def _number(asked: Callable[[], int], original: Callable[[], int], played: Dict[int, int]) -> Callable[[], int]:

@@ -62,7 +62,7 @@ def _pythons(tape: Tape) -> Global:
             name = "random.seed" if self is own else entropy.asked_by("random.Random", ("tempfile",))
             a = tape.take(name, lambda: bits(32))
         elif self is own or places.called_by_user():
-            a = tape.take("random.seed", lambda: a, kind="seed") if isinstance(a, (int, str, float)) else a
+            a = _seed(tape, a)
         if self is own:
             shared.note_seed()
         original(self, a, version)
@@ -73,6 +73,13 @@ def _pythons(tape: Tape) -> Global:
     if hasattr(os, "register_at_fork"):  # Python itself seeds it anew there, without asking anything of the above
         os.register_at_fork(after_in_child=lambda: original(own, tape.take("random", bits, "fork")))
     return shared
+
+
+def _seed(tape: Tape, given: Any) -> Any:
+    """The seed that is played, else the one given, if it can be noted."""
+    if isinstance(given, (bytes, bytearray)):
+        return bytes.fromhex(tape.take("random.seed", given.hex, kind="seed"))
+    return tape.take("random.seed", lambda: given, kind="seed") if isinstance(given, (int, str, float)) else given
 
 
 def trap(owners: Dict[Any, Any], shared: Global) -> None:

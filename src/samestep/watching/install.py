@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List
 
 from samestep.frameworks import _watching
 from samestep.recording.imports import when_imported
-from samestep.watching import edits, entropy, files, generators, lines, places, tasks, threads
+from samestep.watching import commands, edits, entropy, files, generators, lines, places, tasks, threads
 from samestep.watching.tape import Tape
 
 UNWATCHED = "unwatched"
@@ -39,7 +39,7 @@ def watch(tape: Tape, texts: Dict[str, str]) -> Callable[[], None]:
     edits.install(texts)
     if hasattr(os, "register_at_fork"):  # before the generators, which note what they begin with there
         os.register_at_fork(before=lambda: _count(tape), after_in_child=tape.forked)
-    for part in (generators, entropy, tasks, files, threads, lines):
+    for part in (generators, entropy, commands, tasks, files, threads, lines):
         _try(tape, part.__name__, lambda part=part: shared.extend(part.install(tape) or ()))  # type: ignore[misc]
     when_imported({"numpy": lambda module: _try(tape, "numpy", functools.partial(_numpy, tape, shared))})
     shared_later = _watching.hook(tape)

@@ -243,6 +243,33 @@ def _asyncio(tape: Tape, module: Any) -> None:
             yield from (begun[number] for number in order if number < len(begun))
 
     module.as_completed = as_completed
+    module.wait = _asyncio_wait(tape, module.wait)
+
+
+def _asyncio_wait(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
+    """As a switch, tasks are done in the order in which they were made, by which they are named."""
+
+    @functools.wraps(original)
+    async def wait(fs: Any, *arguments: Any, **named: Any) -> Any:
+        if places.caller() is None:
+            return await original(fs, *arguments, **named)
+        tape.seen(TASKS)
+        waiting = list(fs)
+        if SERIAL not in tape.switches or not all(hasattr(one, "get_name") for one in waiting):
+            return await original(waiting, *arguments, **named)
+        waiting.sort(key=lambda one: (len(one.get_name()), one.get_name()))
+        some = waiting[:1] if named.get("return_when", "ALL_COMPLETED") == "FIRST_COMPLETED" else waiting
+        done, pending = await original(some, *arguments, **named)
+        return _Named(done), {*pending, *waiting[len(some) :]}
+
+    return wait
+
+
+class _Named(set):  # type: ignore[type-arg]
+    """A set of tasks that gives them out in the order in which they were made."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(sorted(set.__iter__(self), key=lambda one: (len(one.get_name()), one.get_name())))
 
 
 async def _with_number(number: int, awaitable: Any) -> Any:
