@@ -250,6 +250,31 @@ def test_the_order_in_which_asyncio_waits_for_tasks_is_blamed(script):
     assert proved(result)
 
 
+def test_a_seed_that_is_a_hash_is_blamed_where_the_generator_is_seeded(script):
+    result = samestep.check(script("import random\nrandom.seed(hash('run'))\nx = 1\nprint(random.random())\n"), runs=2)
+    assert told(result) == [("hash seed", "train.py:2")]
+    assert proved(result)
+
+
+def test_a_split_without_a_generator_is_blamed_on_its_line(script):
+    text = """
+        import torch
+        from torch.utils.data import random_split
+        train, rest = random_split(range(20), [15, 5])
+        kept = torch.empty(2).uniform_()
+        torch.manual_seed(0)
+        print(list(train.indices))
+    """
+    result = samestep.check(script(text), runs=2)
+    assert told(result) == [("torch", "train.py:3")]
+    assert proved(result)
+
+
+def test_a_script_that_always_fails_is_refused_whatever_its_exception_says(script):
+    with pytest.raises(ProgramError, match="fails in every run"):
+        samestep.check(script("import os\nraise ValueError(f'not {os.urandom(4)}')\n"), runs=2)
+
+
 def test_a_script_that_fails_is_quoted_without_what_watches_it(script):
     with pytest.raises(ProgramError, match="No such file") as raised:
         samestep.check(script("print(open('nothing.txt').read())\n"), runs=2)

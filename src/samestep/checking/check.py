@@ -158,8 +158,8 @@ def _wait_for_the_next_second(trials: list[Trial], until: float | None) -> None:
 
 
 def _refuse_failures(bench: _Bench, trials: list[Trial]) -> None:
-    """A script that fails with the same exception in every run is not one that repeats."""
-    if len({(printed.lines(trial.said) or [""])[-1] for trial in trials}) > 1:
+    """A script that fails with the same exception in every run is not one that repeats, whatever the exception says."""
+    if len({(printed.lines(trial.said) or [""])[-1].partition(":")[0] for trial in trials}) > 1:
         return
     if all(trial.exit_status and "Traceback (most recent call last)" in trial.said for trial in trials):
         hint = ""

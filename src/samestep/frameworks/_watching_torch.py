@@ -48,8 +48,9 @@ def _generator(torch: Any, tape: Any) -> Global:
     torch.manual_seed = torch.random.manual_seed = manual_seed
     torch.seed = torch.random.seed = seed
     _generators(torch, tape)
-    init = torch.nn.init
-    trap({torch: DRAWS, init: [name for name in dir(init) if name.endswith("_") and not name.startswith("_")]}, shared)
+    init, splits = torch.nn.init, torch.utils.data.dataset  # which has a name of its own for it
+    inits = [name for name in dir(init) if name.endswith("_") and not name.startswith("_")]
+    trap({torch: DRAWS, init: inits, splits: ["randperm"]}, shared)
     return shared
 
 

@@ -29,14 +29,14 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None))
 def install(tape: Tape) -> None:
     """Trace from now on, if that is wanted."""
     if TRACED in tape.switches:
-        sys.settrace(_Tracer(tape.folder).call)
+        sys.settrace(_Tracer(tape).call)
 
 
 class _Tracer:
-    def __init__(self, folder: str) -> None:
-        path = os.path.join(folder, "lines-0.txt")
+    def __init__(self, tape: Tape) -> None:
+        path, self._tape = os.path.join(tape.folder, "lines-0.txt"), tape
         self._file, self._count = open(path, "w", encoding="utf-8"), 0  # noqa: SIM115 - open as long as the process lives
-        self._printed = _Printed(os.path.join(folder, "stdout"))
+        self._printed = _Printed(os.path.join(tape.folder, "stdout"))
         self._process = os.getpid()
 
     def call(self, frame: Any, event: str, argument: Any) -> Optional[Callable[..., Any]]:
@@ -44,13 +44,14 @@ class _Tracer:
         return self.line if places.users(frame.f_code.co_filename) else None
 
     def line(self, frame: Any, event: str, argument: Any) -> Optional[Callable[..., Any]]:
-        """Note a line that is about to run, or a return, what the variables hold, what is returned, and what was printed."""
+        """Note a line that is about to run, or a return, the variables, what is returned, was printed, and was a seed."""
         if self._count >= MOST or os.getpid() != self._process:
             sys.settrace(None)
             self._file.flush()
             return None
         self._count += 1
-        held = _held(frame.f_locals, _told(argument) if event == "return" else "", self._printed.digest())
+        returned = _told(argument) if event == "return" else ""
+        held = _held(frame.f_locals, returned, self._printed.digest(), self._tape.seeds)
         self._file.write("{} {}\n".format(places.place(frame), held))
         return self.line
 
@@ -101,7 +102,7 @@ def _told(value: Any, depth: int = 0) -> str:
         and value.nbytes < LARGEST
     ):
         return hashlib.blake2b(value.tobytes(), digest_size=8).hexdigest()
-    held = _generator(value)
+    held = _tensor(value) or _generator(value)
     if held is not None:
         return held
     if depth < DEEPEST and hasattr(value, "__dict__") and _of_user(type(value)):
@@ -110,6 +111,12 @@ def _told(value: Any, depth: int = 0) -> str:
             ",".join(name + "=" + _told(one, depth + 1) for name, one in list(vars(value).items())),
         )
     return type(value).__name__
+
+
+def _tensor(value: Any) -> Optional[str]:
+    """The numbers of a small tensor of PyTorch, None for other objects."""
+    small = type(value).__module__.startswith("torch") and getattr(value, "nbytes", LARGEST) < LARGEST
+    return repr(value.tolist()) if small and hasattr(value, "tolist") else None
 
 
 def _generator(value: Any) -> Optional[str]:

@@ -7,6 +7,7 @@ number among those of its key, so that the values of another run can be played i
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import threading
@@ -25,7 +26,7 @@ class Tape:
     """What one process notes.
 
     folder: where it goes. played: {process: {key: values}} to give out. label: which process it is: "0" the script itself,
-    "0.1" the first that it forks.
+    "0.1" the first that it forks. seeds: a digest of all that generators were seeded with so far.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Tape:
     ) -> None:
         self.folder, self.played, self.switches, self.label = folder, played, frozenset(switches), label
         self.step: Callable[[], int] = lambda: 0
-        self.children = 0
+        self.children, self.seeds = 0, ""
         self._open()
 
     def _open(self) -> None:
@@ -56,6 +57,10 @@ class Tape:
         value = make() if played is None else played
         if number < MOST:
             self.note(kind, key, value)
+        if kind == "seed":
+            self.seeds = hashlib.blake2b(
+                (self.seeds + repr(value)).encode("utf-8", "replace"), digest_size=8
+            ).hexdigest()
         return value
 
     def next(self, key: str) -> Tuple[int, Any]:
