@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from samestep.checking import functions, outcomes, printed, suspects
+from samestep.checking import functions, outcomes, printed, suspects, veiled
 from samestep.checking.disk import Disk
 from samestep.checking.interventions import Laboratory, OutOfTime, Proved, played, prove, restores
 from samestep.checking.locating import locate
@@ -91,14 +91,15 @@ class _Bench:
         self.disk = Disk(folder / "disk", [Path(launch.script).resolve().parent, Path.cwd()])
         self.longest = 0.0
         self.free_hash = launch.environment.get("PYTHONHASHSEED", "random") in ("", "random")
-        self.in_order = True
+        self.in_order, self.afresh = True, False
+        self.counted: set[str] = set()
 
     def trial(self, setup: Setup, restore: bool = False, doing: str = "intervening") -> Trial:
         """Run the script once. Raises OutOfTime where the budget does not allow it, or ended it."""
         left = None if self.until is None else self.until - time.monotonic()
         if left is not None and left <= 0:
             raise OutOfTime
-        if restore:
+        if restore or self.afresh:
             self.disk.restore()
         if setup.hash_seed is None and self.free_hash:  # as Python would choose one itself, but known
             setup = replace(setup, hash_seed=str(int.from_bytes(os.urandom(4), "big")))
@@ -110,14 +111,14 @@ class _Bench:
         )
         if trial.late and self.until is not None and time.monotonic() >= self.until:
             raise OutOfTime
-        outcomes.digest_files(trial)
         self.disk.learn(trial)
+        outcomes.digest_files(trial, self.disk.written_since(time.time() - trial.seconds))
         self.made += 1
         return trial
 
     def differ(self, left: Trial, right: Trial) -> Found | None:
         """The first difference of two trials; the order of printed lines counts where one thread alone prints."""
-        return first_difference(left, right, in_order=self.in_order)
+        return first_difference(left, right, in_order=self.in_order) or veiled.difference(left, right, self.counted)
 
 
 def _answer(bench: _Bench, runs: int, budget: float | None) -> CheckResult:
@@ -129,12 +130,72 @@ def _answer(bench: _Bench, runs: int, budget: float | None) -> CheckResult:
     seen = [(trial, bench.differ(trials[0], trial)) for trial in trials[1:]]
     differing = [(trial, found) for trial, found in seen if found is not None]
     if not differing:
-        return _repeats(bench, trials, cut)
-    lab = Laboratory(bench.trial, bench.differ, len(differing) / len(seen))
-    other, first = min(differing, key=lambda pair: pair[1].place)
-    proved, mends, mended = _explain(bench, lab, trials, other, runs)
+        return _looked_behind(bench, trials, runs, cut) or _repeats(bench, trials, cut)
+    return _explained(
+        bench, trials, min(differing, key=lambda pair: pair[1].place), len(differing) / len(seen), runs, cut
+    )
+
+
+def _explained(
+    bench: _Bench, trials: list[Trial], differing: tuple[Trial, Found], rate: float, runs: int, cut: bool
+) -> CheckResult:
+    """The answer where a trial differs from the first; rate: the share of those that do."""
+    other, first = differing
+    proved, mends, mended = _explain(bench, Laboratory(bench.trial, bench.differ, rate), trials, other, runs)
     lead = next(iter(proved.causes or suspects.of_values(trials[0], other)), None)
     return _differs(bench, trials, (first, lead), proved, mends, mended, cut or proved.cut)
+
+
+def _looked_behind(bench: _Bench, trials: list[Trial], runs: int, cut: bool) -> CheckResult | None:
+    """The answer where runs agree by a file that the first of them left, or in what is compared alone; None where they repeat."""
+    if cut:
+        return None
+    try:
+        again = _started_afresh(bench, trials)
+        if again is not None:
+            return _explained(bench, trials, again, 1.0, runs, cut)
+        found = _unveiled(bench, trials)
+    except OutOfTime:
+        return None
+    if found is None:
+        return None
+    result = _explained(bench, trials, found, 1.0, runs, cut)
+    if result.verdict == "not reproducible" and result.mended is not None and result.mended.equal:
+        return result
+    bench.counted = set()
+    return None
+
+
+def _started_afresh(bench: _Bench, trials: list[Trial]) -> tuple[Trial, Found] | None:
+    """A run without the files that the first one left and others read, if it differs; those are put back from then on."""
+    made = {event.source for event in trials[0].events if event.kind == "write" and event.value is None}
+    read = {event.source for trial in trials[1:] for event in trial.events if event.kind == "read"}
+    if not made & read:
+        return None
+    trial = bench.trial(Setup(), restore=True, doing="running it without what it left")
+    found = bench.differ(trials[0], trial)
+    bench.afresh = found is not None
+    return None if found is None else (trial, found)
+
+
+def _unveiled(bench: _Bench, trials: list[Trial]) -> tuple[Trial, Found] | None:
+    """A trial that differs from the first in what is masked and yet follows what a run is given; see `veiled`."""
+    told = [veiled.of(trial) for trial in trials]
+    for other, theirs in zip(trials[1:], told[1:], strict=True):
+        given = [suspect for suspect in suspects.of_values(trials[0], other) if suspect.likely]
+        counted = veiled.apart(told[0], theirs)
+        counted &= {veiled.ORDER} if not given else counted
+        counted -= {veiled.ORDER} if bench.in_order else set()
+        pinned = [*given, *([Suspect(HASH)] if bench.free_hash else [])]
+        for trial, like in ((trials[0], told[0]), (other, theirs)):
+            if counted:
+                setup = played(Setup(), pinned, trial)
+                counted = veiled.alike(like, veiled.of(bench.trial(setup, doing="looking at what is masked")), counted)
+        found = veiled.difference(trials[0], other, counted)
+        if found is not None:
+            bench.counted = counted
+            return other, found
+    return None
 
 
 def _baseline(bench: _Bench, runs: int) -> tuple[list[Trial], bool]:

@@ -76,6 +76,12 @@ class Disk:
             for path in (path for folder in self._folders for path in _files(folder)):
                 self._before.setdefault(path, None)
 
+    def written_since(self, moment: float) -> list[Path]:
+        """What is there that was written since then, in seconds since 1970."""
+        with contextlib.suppress(OSError):
+            return [path for path in self._before if path.is_file() and path.stat().st_mtime >= moment]
+        return []
+
     @property
     def left(self) -> tuple[Path, ...]:
         """What is there now and was not before, or is not as it was."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -14,10 +15,10 @@ from samestep.checking import printed
 from samestep.checking.trials import Trial
 from samestep.runs.diffing import diff
 
-TRAINING, STATUS, PRINTED, FILE = range(4)
+TRAINING, STATUS, PRINTED, FILE, VEILED = range(5)
 """Kinds of outcomes, in the order in which they are compared."""
-TEXTS = (".json", ".csv", ".tsv", ".txt", ".yaml", ".yml", ".jsonl", ".md")
-ARRAYS, BYTES = (".npz",), (".npy", ".pkl", ".pickle", ".bin", ".dat")
+TEXTS = (".json", ".csv", ".tsv", ".txt", ".yaml", ".yml", ".jsonl", ".md", ".log")
+ARRAYS, BYTES = (".npz",), (".npy", ".pkl", ".pickle", ".joblib", ".bin", ".dat")
 LARGEST = 256 << 20
 MOST_KEPT = 1 << 20
 """Characters of a text that is kept to be compared line by line."""
@@ -35,6 +36,15 @@ class Found:
     right: Any
 
 
+@dataclass(frozen=True)
+class Left:
+    """A file that a trial left. digest: of what counts of it, empty if that is not known; raw: of all that it wrote there."""
+
+    path: str
+    digest: str
+    raw: str
+
+
 def first_difference(left: Trial, right: Trial, *, in_order: bool = True) -> Found | None:
     """Where two trials differ first; None where nothing does.
 
@@ -50,7 +60,9 @@ def anything(trial: Trial) -> bool:
 
 def better_than_log(trial: Trial) -> bool:
     """Whether it left anything beside what it wrote to standard error, where warnings and logs are."""
-    return bool(trial.run.steps or printed.lines(trial.printed) or _left_files(trial))
+    return bool(
+        trial.run.steps or printed.lines(trial.printed) or any(file.digest for file in left_files(trial).values())
+    )
 
 
 def metric(trial: Trial) -> tuple[str, float] | None:
@@ -120,60 +132,75 @@ def _without(line: str | None, trial: Trial) -> str | None:
 
 
 def _files(left: Trial, right: Trial) -> Found | None:
-    ours, theirs = _left_files(left), _left_files(right)
+    ours, theirs = left_files(left), left_files(right)
     for number, name in enumerate(sorted(ours.keys() & theirs.keys())):
-        if ours[name] != theirs[name]:
-            texts = [_noted(left, ours[name]), _noted(right, theirs[name])]
+        one, other = ours[name], theirs[name]
+        if one.digest != other.digest:
+            texts = [kept(trial, file.digest) for trial, file in ((left, one), (right, other))]
             known = texts[0] is not None and texts[1] is not None
-            found = _lines(texts[0] or [], texts[1] or [], left, right) if known else (0, ours[name], theirs[name])
+            lines = [(text or "").split("\n") for text in texts]
+            found = _lines(lines[0], lines[1], left, right) if known else (0, one.digest, other.digest)
             if found is not None:
-                return Found((FILE, number), "file", name, None, *found[1:])
+                return Found((FILE, number), "file", one.path, None, *found[1:])
     return None
 
 
-def _noted(trial: Trial, digest: str) -> list[str] | None:
-    """The lines that count of a text of this digest, if it was kept."""
-    path = trial.folder / digest
-    return path.read_text(encoding="utf-8").split("\n") if path.is_file() else None
+def kept(trial: Trial, digest: str) -> str | None:
+    """The text of this digest, if it was kept."""
+    path = trial.folder / f"kept-{digest}"
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
-def _left_files(trial: Trial) -> dict[str, str]:
-    told: dict[str, str] = dict(line.split("\t") for line in (trial.folder / "files").read_text().splitlines())
-    return told
+def left_files(trial: Trial) -> dict[str, Left]:
+    """What it wrote, by paths in which times and random names are masked; those that are then the same have a number."""
+    found: dict[str, Left] = {}
+    for line in (trial.folder / "files").read_text(encoding="utf-8").splitlines():
+        file = Left(*line.split("\t"))
+        key = "/".join(printed.masked(printed.without(part, frozenset(), trial.names)) for part in file.path.split("/"))
+        while key in found:
+            key += "+"
+        found[key] = file
+    return found
 
 
-def digest_files(trial: Trial) -> None:
-    """Note digests of what it wrote, at once: the next trial writes the same files."""
-    found = {}
+def digest_files(trial: Trial, more: Iterable[Path] = ()) -> None:
+    """Note digests of what it wrote, at once: the next trial writes the same files. more: files that no tape tells of."""
+    found: dict[str, tuple[str, str]] = {}
     before = {event.source: event.value for event in trial.events if event.kind == "append"}
-    for event in trial.events:
-        if event.kind == "write" and event.source not in found and "\t" not in event.source:
-            digest = _digest(Path(event.source), before.get(event.source, 0), trial.folder)
-            if digest:
-                found[event.source] = digest
-    (trial.folder / "files").write_text("".join(f"{name}\t{digest}\n" for name, digest in found.items()))
+    written = [event.source for event in trial.events if event.kind == "write"]
+    for name in dict.fromkeys([*written, *map(str, more)]):
+        digests = _digests(Path(name), before.get(name, 0), trial.folder)
+        if digests is not None and not set("\t\n") & set(name):
+            found[name] = digests
+    told = "".join("\t".join((name, *digests)) + "\n" for name, digests in found.items())
+    (trial.folder / "files").write_text(told, encoding="utf-8")
 
 
-def _digest(path: Path, begin: int, folder: Path) -> str:
-    """Of what is in a file whose kind is known, of text from a byte on; empty for others, which may hold the time of writing.
+def _digests(path: Path, begin: int, folder: Path) -> tuple[str, str] | None:
+    """Of what counts in a file, if its kind is known, and of all that is in it; of text from a byte on.
 
-    folder: where the lines of short texts are kept, under their digests.
+    folder: where short texts are kept, under their digests.
     """
     try:
         if not path.is_file() or path.stat().st_size > LARGEST:
-            return ""
+            return None
+        data = path.read_bytes()
         if path.suffix in TEXTS:
-            text = path.read_bytes()[begin:].decode(errors="replace")
-            counted = "\n".join(printed.lines(text))
-            digest = _hashed(counted.encode())
-            if len(counted) < MOST_KEPT:
-                (folder / digest).write_text(counted, encoding="utf-8")
-            return digest
+            text = data[begin:].decode(errors="replace")
+            return _kept("\n".join(printed.lines(text)), folder), _kept(text, folder)
         if path.suffix in ARRAYS:
-            return _hashed(b"".join(_members(path.read_bytes())))
-        return _hashed(path.read_bytes()) if path.suffix in BYTES else ""
+            return (digest := _hashed(b"".join(_members(data)))), digest
+        raw = _hashed(data)
+        return (raw if path.suffix in BYTES else ""), raw
     except (OSError, zipfile.BadZipFile):
-        return ""
+        return None
+
+
+def _kept(text: str, folder: Path) -> str:
+    digest = _hashed(text.encode())
+    if len(text) < MOST_KEPT:
+        (folder / f"kept-{digest}").write_text(text, encoding="utf-8")
+    return digest
 
 
 def _members(data: bytes) -> list[bytes]:

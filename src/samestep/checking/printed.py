@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,9 +27,8 @@ _TIMES = (
     r"\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +\d{1,2} \d{1,2}:\d\d\b",
     r"\b\d+ ?m(in(ute)?s?)? \d+([.,]\d+)? ?s(ec(ond)?s?)?\b",
     r"[-+]?\d+([.,]\d+)*(e[-+]?\d+)?\s*(ns|us|µs|ms|s|sec|secs|seconds?|min(?!\W*\d)|mins|minutes?|hours?)(/\w+)?\b",
+    r"\b\d+([.,]\d+)*\s*([KMG]i?B|bytes)\b",
     r"\b\d+([.,]\d+)*\s*(it|steps?|samples?|batch(es)?|rows?|examples?|img|images?)/s(ec)?\b",
-    r"\b1[6-9]\d{8}(\.\d+)?\b",  # seconds since 1970
-    r"\b1[6-9]\d{11}\b|\b1[6-9]\d{17}\b",  # milliseconds and nanoseconds since then
 )
 _NAMES = (
     r"0x[0-9a-fA-F]{4,}",
@@ -38,28 +38,39 @@ _NAMES = (
 _LABELLED = re.compile(
     r"((?<![A-Za-z_])("
     r"(run|job|experiment|exp|trial|session|process|worker|thread|git|build)?[ _-]?"
-    r"(uuid|pid|times?|timestamp|elapsed|took|duration|runtime|seconds|secs|started|finished|date|host|port|wall|eta|"
-    r"speed|throughput|rate/s|saved|wrote|written|logdir|memory|rss)|"
+    r"(uuid|pid|times?|timestamp|elapsed|took|duration|runtime|seconds|secs|started|finished|date|host|port|wall|"
+    r"speed|throughput|rate/s|saved|wrote|written|logdir|(peak[ _-]?)?mem(ory)?|rss)|"
     r"(fit|score|train|training|test|eval|val|epoch|step|batch|wall|cpu|total|load|forward|backward|compile)"
     r"[ _-](times?|seconds|secs|duration)|"
     r"(run|job|experiment|exp|trial|session|process|worker|thread|git|build)[ _-]?(id|name|token))"
     r"(_per_[a-z]+)?(?![A-Za-z_])['\"]?\s*(=|:|is|at|to|in|as|after)?\s*)"
-    r"((array\()?\[[-+\d.,e\s]*\]\)?|\S*\d\S*|\b[0-9a-f]{6,}\b|'[^']*'|\"[^\"]*\")"
+    r"((array\()?\[[-+\d.,e\s]*\]\)?|[^\s,;|=]*\d[^\s,;|=]*(,\d{3}(?![\d.])[^\s,;|=]*)*|\b[0-9a-f]{6,}\b|'[^']*'|\"[^\"]*\")"
     r"|((?<![A-Za-z])(run|experiment|exp|id|token|name)['\"]?\s*[=:]?\s*)['\"]?\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}\b",
     re.IGNORECASE,
 )
 _BY_NAME = _LABELLED.groups - 1
 _MASKED = re.compile("|".join(f"({pattern})" for pattern in (*_TIMES, *_NAMES)))
-_PROGRESS = re.compile(r"^\s*(\d+)/(\d+|Unknown)\s+\S*[━=>.\-]")
+_SINCE_1970 = re.compile(r"(?<![\d.])(1[6-9]\d{8})(\.\d+|\d{3}|\d{9})?(?!\d)")
+"""Seconds, milliseconds or nanoseconds."""
+NEAR_NOW = 2 * 86400
+_FRAMEWORKS_LOG = re.compile(r"^([IWEF]\d{4} \S+ +\d+ \S+:\d+\]|WARNING: All log messages before absl)")
+_PROGRESS = re.compile(r"^\s*(\d+)/(\d+|Unknown)\s+(\S*━|\[[=>.])")
 _BAR = re.compile(r"\d+%\|")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _HEXADECIMAL = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{6,}(?![0-9A-Za-z])")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|\b(nan|inf)\b", re.IGNORECASE)
 
+_ALONE = re.compile(rf"(?<![\w.])(?<!\w-)(?:{_NUMBER.pattern})(?!\w)", re.IGNORECASE)
+
 
 def lines(text: str) -> list[str]:
     """The lines that count, with what differs in every run masked."""
-    return [masked(line) for line in _split(text) if line.strip() and not _is_progress(line)]
+    return [masked(line) for line in as_shown(text) if not _is_progress(line)]
+
+
+def as_shown(text: str) -> list[str]:
+    """The lines as a terminal leaves them, without empty ones and those of TensorFlow's own log."""
+    return [line for line in _split(text) if line.strip() and not _FRAMEWORKS_LOG.match(line)]
 
 
 def _split(text: str) -> Iterator[str]:
@@ -76,7 +87,13 @@ def _is_progress(line: str) -> bool:
 
 def masked(line: str) -> str:
     """A line without times and names."""
-    return _LABELLED.sub(lambda found: (found[1] or found[_BY_NAME]) + MASK, _MASKED.sub(MASK, line)).rstrip()
+    line = _MASKED.sub(MASK, _SINCE_1970.sub(_if_near_now, line))
+    return _LABELLED.sub(lambda found: (found[1] or found[_BY_NAME]) + MASK, line).rstrip()
+
+
+def _if_near_now(found: re.Match[str]) -> str:
+    """A number of this length may be a result too."""
+    return MASK if abs(int(found[1]) - time.time()) < NEAR_NOW else found[0]
 
 
 def without(line: str, numbers: frozenset[str], names: Sequence[str] = ()) -> str:
@@ -87,10 +104,15 @@ def without(line: str, numbers: frozenset[str], names: Sequence[str] = ()) -> st
     return _HEXADECIMAL.sub(lambda found: MASK if any(found[0] in name for name in names) else found[0], line)
 
 
+def is_number(word: str) -> bool:
+    """Whether all of a word is one."""
+    return bool(_NUMBER.fullmatch(word))
+
+
 def last_number(text: str) -> tuple[str, float] | None:
     """What comes before the last number that counts, and the number: the final metric, if a script prints one."""
     for line in reversed(lines(text)):
-        found = list(_NUMBER.finditer(line))
+        found = list(_ALONE.finditer(line))
         if found:
             name = re.findall(r"[A-Za-z_]\w*", line[: found[-1].start()])
             return (name[-1] if name else "printed"), float(found[-1][0])
