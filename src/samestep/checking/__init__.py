@@ -4,9 +4,11 @@ check.py          the question: runs, suspects, interventions, mended runs, the 
 trials.py         one run under observation, with values of another run played to it or switches set
 outcomes.py       what a trial led to, and the first difference of two
 printed.py        what counts of what a script prints
+veiled.py         what is masked, or not compared, and is a result nevertheless
 disk.py           what trials leave on disk, and how it was before
 suspects.py       what was not the same in two trials
 interventions.py  what is pinned, and which causes that proves
+locating.py       the line at which two trials part
 mends.py          the edit that takes a source away, in the user's file and line
 functions.py      a script that calls a function
 

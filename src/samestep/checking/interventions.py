@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from functools import cache
+from itertools import combinations, pairwise
 from typing import Any
 
 from samestep.checking.outcomes import Found, metric
@@ -18,11 +19,12 @@ from samestep.checking.suspects import ALWAYS, DISK, HASH, Suspect
 from samestep.checking.trials import ADDRESSES, Setup, Trial
 from samestep.watching.files import LISTING, SORTED
 from samestep.watching.tape import EVERYWHERE
+from samestep.watching.tape import MOST as KEPT
 
 SURE = 0.05
 """The chance that is taken of missing, in repeated trials, a difference as frequent as the one seen."""
-MOST = 8
-"""Trials that are repeated to see whether they differ, at most."""
+LEAST, MOST = 4, 8
+"""Trials that are repeated to see whether they differ; the least where nothing else speaks for what they are to prove."""
 
 
 MANY = 4
@@ -97,6 +99,7 @@ def prove(
 
 
 def _prove(lab: Laboratory, left: Trial, right: Trial, rounds: Any, switches: Any, proved: Proved) -> None:
+    noisy = any(suspect.source not in ALWAYS for suspect in switches)
     listed = rounds and any(suspect.source == LISTING for suspect in rounds[0])
     if listed and _sorted(lab, left, right, rounds[0], proved):
         return
@@ -107,7 +110,7 @@ def _prove(lab: Laboratory, left: Trial, right: Trial, rounds: Any, switches: An
         pin = lab.run(played(Setup(), pinned, left), restores(pinned))
         reference = _reference(lab, left, pin, pinned, switches)
         if reference is not None:
-            _swap(lab, Setup(), (reference, None), (left, right), pinned, proved)
+            _swap(lab, Setup(), (reference, None), (left, right), pinned, proved, noisy)
             if proved.causes:
                 return
     if reference is not None and _repeated(lab, played(Setup(), pinned, left), restores(pinned)) is not None:
@@ -123,22 +126,31 @@ def _reference(
     if lab.differ(left, pin) is None:
         return left if _stays(lab, pinned, left, switches) else None
     if any(suspect.spread for suspect in pinned):  # one value for all is not what the left trial had
-        return _repeated(lab, played(Setup(), pinned, left), restores(pinned))
+        found = _repeated(lab, played(Setup(), pinned, left), restores(pinned))
+        return found if found is not None and _stays(lab, pinned, left, switches, like=found) else None
     return None
 
 
-def _stays(lab: Laboratory, pinned: list[Suspect], left: Trial, switches: Sequence[Suspect]) -> bool:
-    """Whether further trials with these pinned are the left one too, where the first may have been so by chance."""
+def _stays(
+    lab: Laboratory, pinned: list[Suspect], left: Trial, switches: Sequence[Suspect], like: Trial | None = None
+) -> bool:
+    """Whether further trials with these pinned are the left one, or another, too, where the first may have been so by chance."""
     by_chance = lab.rate < 1 - SURE or any(suspect.source not in ALWAYS for suspect in switches)
     setup, restore = played(Setup(), pinned, left), restores(pinned)
     more = range(lab.repeats - 1 if by_chance else 0)
-    return all(lab.differ(left, lab.run(setup, restore)) is None for _ in more)
+    return all(lab.differ(like or left, lab.run(setup, restore)) is None for _ in more)
 
 
 def _prove_switches(
     lab: Laboratory, trials: tuple[Trial, Trial], pin: Trial, pinned: list[Suspect], switches: Any, proved: Proved
 ) -> None:
     """Find the switches with which trials repeat, and what beside them is to blame; pin: a trial with all but these pinned."""
+    longer = next((one for one in pinned if len(_played_to(one, trials[0])) >= KEPT), None)
+    if longer is not None:
+        proved.remains = (
+            f"{longer.source} at {longer.site} is asked {KEPT:,} times and more, and only so many are played"
+        )
+        return
     base, reference, found = _switched(lab, pinned, trials[0], switches)
     proved.causes += found
     proved.effects |= {suspect: _apart(trials[0], pin) for suspect in found}
@@ -150,7 +162,12 @@ def _prove_switches(
         pinned = [suspect for suspect in pinned if suspect.source != HASH]
         base = replace(base, hash_seed=trials[0].setup.hash_seed)
     if pinned and (found or noise is not None):
-        _swap(lab, base, (reference, noise), trials, pinned, proved)
+        _swap(lab, base, (reference, noise), trials, pinned, proved, noisy=True)
+
+
+def _played_to(suspect: Suspect, trial: Trial) -> list[Any]:
+    values = trial.seeds if suspect.seed else trial.values
+    return [value for process, key in suspect.keys for value in values.get(process, {}).get(key, [])]
 
 
 def _noise(lab: Laboratory, left: Trial, pin: Trial, pinned: list[Suspect]) -> Found | None:
@@ -184,19 +201,27 @@ def _repeated(lab: Laboratory, setup: Setup, restore: bool) -> Trial | None:
     return first if all(lab.differ(first, trial) is None for trial in rest) else None
 
 
+def _often(lab: Laboratory, setup: Setup, restore: bool) -> int:
+    """As many trials as a switch that left no trace has to be tried in: without it they may be the same by chance too."""
+    trials = [lab.run(setup, restore) for _ in range(LEAST)]
+    rate = max(1, sum(lab.differ(*pair) is not None for pair in pairwise(trials))) / (LEAST - 1)
+    return LEAST if rate >= 1 else max(LEAST, min(MOST, 1 + math.ceil(math.log(SURE) / math.log(1 - rate))))
+
+
 def _switched(
     lab: Laboratory, pinned: list[Suspect], left: Trial, switches: Sequence[Suspect]
 ) -> tuple[Setup, Trial, list[Suspect]]:
     """Find the switches with which trials repeat: one alone, of those that left a trace first; else all that are needed."""
     base = played(Setup(), pinned, left)
+    often = cache(lambda: _often(lab, base, restores(pinned)))
 
     def repeats(chosen: Sequence[Suspect]) -> Trial | None:
         setup = replace(base, switches=frozenset(suspect.switch for suspect in chosen))
         found = _repeated(lab, setup, restores(pinned))
         if found is None or any(suspect.source not in ALWAYS for suspect in chosen):
             return found
-        again = _repeated(lab, setup, restores(pinned))  # what left no trace has to repeat more often
-        return found if again is not None and lab.differ(found, again) is None else None
+        more = (lab.run(setup, restores(pinned)) for _ in range(often() - lab.repeats))
+        return found if all(lab.differ(found, trial) is None for trial in more) else None
 
     def alone(some: Sequence[Suspect]) -> tuple[Setup, Trial, list[Suspect]] | None:
         for suspect in some:
@@ -242,11 +267,12 @@ def _swap(
     trials: tuple[Trial, Trial],
     pinned: list[Suspect],
     proved: Proved,
+    noisy: bool = False,
 ) -> None:
     """Give each suspect by itself what the other trial was given: those that lie near by themselves, the others together.
 
     reference: what trials are compared with, and where another one of its setup differs from it, if it does: only what makes
-    them differ before that place is a cause.
+    them differ before that place is a cause. noisy: whether a trial may differ by chance, so that it is made twice.
     """
     left, right = trials
     same, noise = reference
@@ -256,14 +282,16 @@ def _swap(
         restore = restores(pinned) and not restores(changed)
         trial = lab.run(setup, restore)
         found = lab.differ(same, trial)
-        if trial.exit_status not in (left.exit_status, right.exit_status):
-            return False  # such as a folder of the left one's name, which is there already
+        if trial.exit_status not in (left.exit_status, right.exit_status) and "xists" in trial.said:
+            return False  # a folder or a table of the left one's name, which is there already
         if found is None or (
             noise is not None and not _before(noise, found, lab.differ(trial, lab.run(setup, restore)))
         ):
             return False
-        if changed[0].source == HASH and lab.differ(trial, lab.run(setup, restore)) is not None:
-            return False  # it moves objects in memory too, and what depends on these is not the same with one seed
+        # a hash seed moves objects in memory too, and what depends on these is not the same with one seed
+        twice = changed[0].source == HASH or (noisy and noise is None)
+        if twice and lab.differ(trial, lab.run(setup, restore)) is not None:
+            return False
         if len(changed) == 1:
             proved.effects[changed[0]] = _apart(same, trial)
         return True
@@ -284,4 +312,5 @@ def _before(noise: Found, found: Found, again: Found | None) -> bool:
 def _apart(left: Trial, right: Trial) -> float:
     """How far the final metrics are apart."""
     ours, theirs = metric(left), metric(right)
-    return 0.0 if ours is None or theirs is None else abs(ours[1] - theirs[1])
+    distance = 0.0 if ours is None or theirs is None else abs(ours[1] - theirs[1])
+    return distance if math.isfinite(distance) else 0.0

@@ -52,7 +52,9 @@ WORDS = {
     HASH: "run it as PYTHONHASHSEED=0 python {script}; or sorted(…) wherever the order of a set counts, "
     "and hashlib in the place of hash()",
     "memory addresses": "use no id() or default hash() of objects for an order; give them a number of their own",
-    "thread timing": "collect what threads return in the order in which they were started, not in which they are done",
+    "thread timing": "let no result depend on when a thread is done: collect what threads return in the order in which "
+    "they were started, count steps in the place of seconds",
+    "uninitialised memory": "fill every tensor that is made by torch.empty, torch.Tensor(sizes) or resize_ before it is read",
     "completion order": "take results in the order in which the tasks were given: executor.map, pool.map",
     "thread count": "run it as OMP_NUM_THREADS=1 python {script}; 1 as well where it sets the number of threads itself",
     "nondeterministic kernels": "tf.config.experimental.enable_op_determinism(); "
@@ -161,6 +163,8 @@ def _generic(suspect: Suspect) -> str:
         return f"give it a seed: {suspect.source}(0)"
     if suspect.source.endswith(".empty"):
         return f"zeros in the place of {suspect.source}, or fill all of it"
+    if suspect.source.startswith("uuid."):
+        return "let no name of chance decide about results: number what is named by it, or sort by something else"
     if suspect.source.startswith(CLOCKS):
         return "let no clock decide about results: count steps in the place of seconds, seed with a fixed number"
     return f"put a fixed number in the place of what {suspect.source} gives"
@@ -188,14 +192,21 @@ def _replacement(suspect: Suspect, value: Any) -> Replacement:
                 source.replace("deterministic=False", "deterministic=True") if "deterministic=False" in source else None
             )
         if name in SEEDABLE and suspect.source.startswith(("random", "numpy.random")):
-            return _seeded(call, given=suspect.seed)
+            return _seeded(call, given=suspect.seed) if _is_of(suspect.source, name) else None
         if suspect.source in ("torch.seed", "torch.Generator.seed") and isinstance(call.func, ast.Attribute):
-            return f"{ast.unparse(call.func.value)}.manual_seed(0)" if name == "seed" else None
+            return f"{ast.unparse(call.func.value)}.manual_seed(0).initial_seed()" if name == "seed" else None
         if suspect.source == "time.strftime" and name == "strftime" and isinstance(value, list):
             return f"{ast.unparse(call.func)}({ast.unparse(call.args[0])}, {tuple(value)})"
-        return _constant(suspect.source, name, value)
+        owner = ast.unparse(call.func.value).rpartition(".")[2] if isinstance(call.func, ast.Attribute) else ""
+        return _constant(suspect.source, name, value, names.get(owner, owner))
 
     return replace
+
+
+def _is_of(source: str, name: str) -> bool:
+    """Whether a call of this name is one of the source; a generator that is given a seed is seeded by it."""
+    last = source.rpartition(".")[2]
+    return name == last or (last == "seed" and name in ("Random", "RandomState", "seed"))
 
 
 def _name(call: ast.Call) -> str:
@@ -218,7 +229,7 @@ def _seeded(call: ast.Call, *, given: bool) -> str | None:
     return f"{ast.unparse(call.func)}(0 if {seed} is None else {seed})"
 
 
-def _constant(source: str, name: str, value: Any) -> str | None:
+def _constant(source: str, name: str, value: Any, owner: str) -> str | None:
     """What stands for a value of a clock or of the system."""
     if value is None:
         return None
@@ -231,6 +242,8 @@ def _constant(source: str, name: str, value: Any) -> str | None:
     if source.startswith(("time.", "os.getp")):
         return repr(value)
     if source.startswith("datetime."):
+        if owner not in ("datetime", "date"):
+            return None  # another class, as that of pandas
         return f"__import__('datetime').{source.split('.')[1]}.fromisoformat({value!r})"
     if source.startswith("uuid."):
         return f"__import__('uuid').UUID({value!r})"

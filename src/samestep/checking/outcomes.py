@@ -156,7 +156,7 @@ def left_files(trial: Trial) -> dict[str, Left]:
     found: dict[str, Left] = {}
     for line in (trial.folder / "files").read_text(encoding="utf-8").splitlines():
         file = Left(*line.split("\t"))
-        key = "/".join(printed.masked(printed.without(part, frozenset(), trial.names)) for part in file.path.split("/"))
+        key = "/".join(printed.without(printed.masked(part), frozenset(), trial.names) for part in file.path.split("/"))
         while key in found:
             key += "+"
         found[key] = file

@@ -9,7 +9,7 @@ from typing import Any
 from samestep.checking.trials import ADDRESSES, Played, Trial
 from samestep.frameworks._watching_graphs import IN_ORDER, RACE
 from samestep.frameworks._watching_tensorflow import DETERMINISTIC, ORDERED, PIPELINES
-from samestep.frameworks._watching_torch import NO_WORKERS, WORKERS
+from samestep.frameworks._watching_torch import FILLED, NO_WORKERS, WORKERS
 from samestep.watching import tasks
 from samestep.watching.commands import OUTPUT
 from samestep.watching.generators import START, UNSEEDED
@@ -23,8 +23,9 @@ LAST = ("tempfile", "uuid.", "time.", "datetime.", "os.getp")
 SWITCHES = {
     PIPELINES: ORDERED,
     RACE: IN_ORDER + ": {}",
-    "numpy.empty": ZEROED + "{}",
-    "torch.empty": ZEROED + "{}",
+    **dict.fromkeys(
+        ("numpy.empty", "numpy.empty_like", "torch.empty", "torch.empty_like", "torch.new_empty"), ZEROED + "{}"
+    ),
     WORKERS: NO_WORKERS,
     tasks.THREADS: tasks.SERIAL,
     tasks.TASKS: tasks.SERIAL,
@@ -33,12 +34,14 @@ SWITCHES = {
 """The switch that pins each source that has one, in the order in which they are tried."""
 ALWAYS = {
     "nondeterministic kernels": DETERMINISTIC,
+    "uninitialised memory": FILLED,
     "thread count": ONE_THREAD,
     "memory addresses": ADDRESSES,
 }
 """Sources that leave no trace, and their switches."""
 COMPUTING = {
     "nondeterministic kernels": {"tensorflow", "torch", "jax"},
+    "uninitialised memory": {"torch"},
     "thread count": {"tensorflow", "torch", "jax", "scipy", "sklearn", "xgboost", "lightgbm"},
 }
 """Packages without which a source cannot be there."""

@@ -28,6 +28,7 @@ ADDRESSES = "fixed addresses"
 """A switch that is set from outside of the process."""
 THREADS = dict.fromkeys(VARIABLES, "1")
 _OWN_FRAMES = re.compile(r'  File "{}[^\n]*\n(    [^\n]*\n)*'.format(re.escape(os.path.join(OWN, ""))))
+NAMES = ("uuid.uuid4", "secrets", "os.urandom")
 MOST_PRINTED = 64 << 20
 """Bytes of what a script prints that are looked at."""
 
@@ -102,9 +103,10 @@ class Trial:
 
     @cached_property
     def names(self) -> list[str]:
-        """Hexadecimal digits that are a name and no result: of UUIDs."""
-        values = (event.value for event in self.events if event.kind == "value" and event.source == "uuid.uuid4")
-        return [uuid.UUID(value, version=4).hex for value in values]
+        """Hexadecimal digits that are a name and no result: of UUIDs, and of the system's random bits."""
+        drawn = [event for event in self.events if event.kind == "value" and event.source in NAMES]
+        uuids = [uuid.UUID(event.value, version=4).hex for event in drawn if event.source == "uuid.uuid4"]
+        return [*uuids, *(event.value for event in drawn if event.source != "uuid.uuid4")]
 
     @cached_property
     def clocks(self) -> dict[str, list[float]]:

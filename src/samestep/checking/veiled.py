@@ -14,7 +14,7 @@ from samestep.checking import outcomes, printed
 from samestep.checking.outcomes import PRINTED, VEILED, Found
 from samestep.checking.trials import Trial
 
-LEAST_DIGITS = 2
+LEAST_DIGITS = 3
 """Of a number; one with fewer is the same by chance too often."""
 _WORDS = re.compile(r"[^\s,;|=:(){}\[\]\"']+")
 ORDER = "order of lines"

@@ -10,6 +10,8 @@ from samestep.frameworks._watching_tensorflow import DETERMINISTIC
 from samestep.watching import memory, places
 from samestep.watching.generators import Global, bits, trap
 
+FILLED = "filled memory"
+"""The switch of memory that is not initialised, wherever a tensor is made of it; it needs the deterministic kernels."""
 WORKERS, NO_WORKERS = "data loader workers", "data loader without workers"
 """The source, and the switch."""
 DRAWS = ("rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "rand_like", "randn_like")
@@ -20,8 +22,10 @@ def hook(torch: Any, tape: Any) -> List[Any]:
     shared = _generator(torch, tape)
     for name in ("empty", "empty_like"):
         memory.watch(tape, torch, name, "torch." + name, getattr(torch, name.replace("empty", "zeros")))
-    if DETERMINISTIC in tape.switches:
+    memory.watch(tape, torch.Tensor, "new_empty", "torch.new_empty", torch.Tensor.new_zeros)
+    if tape.switches & {DETERMINISTIC, FILLED}:
         torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = FILLED in tape.switches
     _workers(torch, tape)
     return [shared]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.machinery
 import os
+import runpy
 import sys
-from typing import Any, Dict
+from typing import Any, Callable, Dict
 
 
 class _Finder:
@@ -35,3 +37,19 @@ def install(texts: Dict[str, str]) -> None:
     """From now on files, by their real paths, are imported with these texts."""
     if texts:
         sys.meta_path.insert(0, _Finder(texts))
+        runpy._get_code_from_file = _reading(texts, runpy._get_code_from_file)  # type: ignore[attr-defined]
+
+
+def _reading(texts: Dict[str, str], original: Callable[..., Any]) -> Callable[..., Any]:
+    """How a spawned worker comes to the script's own functions: its file is run under another name."""
+
+    @functools.wraps(original)
+    def read(*arguments: Any) -> Any:
+        path = arguments[-1]
+        text = texts.get(os.path.realpath(path))
+        if text is None:
+            return original(*arguments)
+        code = compile(text, path, "exec", dont_inherit=True)
+        return (code, path) if len(arguments) > 1 else code  # Python 3.12 has it with the path alone
+
+    return read

@@ -28,6 +28,8 @@ CALENDAR = {"localtime": 0, "gmtime": 0, "ctime": 0, "asctime": 0, "strftime": 1
 """Functions that take the time now where they are given none, and the place of the time among their arguments."""
 MODULES = {"uuid": "uuid.{}", "secrets": "secrets", "tempfile": "tempfile", "random": "random.SystemRandom"}
 """By what name a user knows random bytes that a module of the standard library asked for."""
+OWN_NAMES = "names of semaphores and sockets"
+"""What multiprocessing draws, and no result follows."""
 
 
 def install(tape: Tape) -> None:
@@ -72,7 +74,10 @@ def _bytes(tape: Tape) -> None:
     def urandom(size: int) -> bytes:
         if size > LARGEST:
             return original(size)
-        value = bytes.fromhex(tape.take(asked_by("os.urandom"), lambda: original(size).hex()))
+        name = asked_by("os.urandom")
+        if name == OWN_NAMES:
+            return original(size)
+        value = bytes.fromhex(tape.take(name, lambda: original(size).hex()))
         return value if len(value) == size else original(size)
 
     os.urandom = urandom
@@ -86,6 +91,8 @@ def asked_by(name: str, modules: Any = tuple(MODULES)) -> str:
     frame: Any = sys._getframe(2)
     while frame is not None and not places.users(frame.f_code.co_filename):
         module = frame.f_globals.get("__name__", "")
+        if module.startswith("multiprocessing.") and "tempfile" in modules:
+            return OWN_NAMES
         if module in modules:
             name = MODULES[module].format(frame.f_code.co_name)
         frame = frame.f_back
