@@ -1,4 +1,4 @@
-"""Rows of data: an array, or a dict {name: array} where a program takes several inputs or targets. NumPy only."""
+"""Rows of data: an array, or a dict {name: array} of several inputs or targets; and metrics of rows. NumPy only."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ def take(rows: Rows, where: Any) -> Rows:
 def each(function: Callable[[Any], Any], rows: Rows) -> Rows:
     """The function's value for the array, or for each array of the dict."""
     return {name: function(array) for name, array in rows.items()} if isinstance(rows, dict) else function(rows)
+
+
+def with_validation(trained: Dict[str, float], held: Dict[str, float]) -> Dict[str, float]:
+    """{metric: value} of a training, and of held rows with val_ before their names."""
+    return dict(trained, **{"val_" + name: value for name, value in held.items()})
 
 
 def arrays(rows: Rows) -> List[Any]:

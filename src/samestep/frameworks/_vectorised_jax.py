@@ -105,7 +105,7 @@ class Trainings:
         held_rows = held if rows is None else min(rows, held)
         lanes = self.evaluation.run(dict(lanes, sums=self._sums_afresh()), np.arange(held, dtype=np.int32), held_rows)
         measured = self._means(lanes["sums"], held_rows)
-        return [dict(one, **{"val_" + name: value for name, value in m.items()}) for one, m in zip(last, measured)]
+        return list(map(_rows.with_validation, last, measured))
 
     def _begun(self, held: Tuple[Tree, Tree, Tree, Tree]) -> Lane:
         """A lane that begins in this state, its random key last."""

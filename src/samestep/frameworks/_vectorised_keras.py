@@ -141,10 +141,7 @@ class Trainings:
             state = self.training.run(state, self._order([order.epoch(count) for order in shuffling]), count, watch)
         last = [dict(logs, **self._rate_shown(epochs)) for logs in self._logs(state[3])]
         state = self.evaluation.run(self._metrics_afresh(state), *self._held_rows(rows))
-        return [
-            dict(one, **{"val_" + name: value for name, value in m.items()})
-            for one, m in zip(last, self._logs(state[3]))
-        ]
+        return list(map(_rows.with_validation, last, self._logs(state[3])))
 
     def _initial(self, seeds: List[int], moved: Any) -> State:
         trainable, others = self.initial.of([_default_seeds(seed, len(self.initial.positions)) for seed in seeds])

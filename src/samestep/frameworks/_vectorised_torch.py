@@ -83,7 +83,7 @@ class Trainings:
             last = self._epoch(lanes, order, watch)
         held = _rows.count(self.held[0])
         measured = self._evaluation(lanes, held if rows is None else min(rows, held))
-        return [dict(one, **{"val_" + name: value for name, value in m.items()}) for one, m in zip(last, measured)]
+        return list(map(_rows.with_validation, last, measured))
 
     def _epoch(self, lanes: Any, order: Any, watch: Callable[[int], None]) -> List[Dict[str, float]]:
         means = _Means()

@@ -113,7 +113,7 @@ def _trained(
     if not last:
         raise ProgramError("it trained no epoch: its batches(x, y, batch_size, epoch) gave none.")
     measured = adapter.evaluate(program, *held, batch_size)
-    return {**last, **{"val_" + name: float(value) for name, value in measured.items()}}
+    return _rows.with_validation(last, {name: float(value) for name, value in measured.items()})
 
 
 def _fitted(rows: Part, dtype: str) -> Part:
