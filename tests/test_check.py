@@ -219,6 +219,23 @@ def test_a_seed_of_whole_seconds_is_found_although_the_script_takes_less(script,
     assert proved(result)
 
 
+def test_a_clock_that_a_dataclass_asks_is_the_users(script):
+    text = """
+        import random, time
+        from dataclasses import dataclass, field
+        @dataclass
+        class Config:
+            seed: int = field(default_factory=time.time_ns)
+        print(random.Random(Config().seed).random())
+    """
+    assert [source for source, _ in told(samestep.check(script(text), runs=2))] == ["time.time_ns"]
+
+
+def test_what_timeit_measures_does_not_count(script):
+    text = "import timeit\nprint(timeit.timeit('sum(range(99))', number=999))\nprint(0.5)\n"
+    assert samestep.check(script(text), runs=2).verdict == "reproducible"
+
+
 def test_the_output_of_a_command_is_blamed_where_the_command_is_no_python(script):
     text = "import subprocess\nprint(subprocess.check_output('echo $$ $RANDOM; date +%N', shell=True))\n"
     result = samestep.check(script(text), runs=2)

@@ -20,6 +20,8 @@ def _libraries() -> Tuple[str, ...]:
 
 
 LIBRARIES = _libraries()
+TRANSPARENT = ("<string>", "<timeit-src>", os.path.join(os.path.dirname(os.__file__), "timeit.py"))
+"""Files whose functions do what the user's line asks for: methods that dataclasses write, and timeit."""
 STANDARD = os.path.join(os.path.dirname(os.path.abspath(os.__file__)), "")
 
 
@@ -43,7 +45,10 @@ def caller(depth: int = 2) -> Any:
 
 def called_by_user(depth: int = 2) -> bool:
     """Whether the user's own line made the call, and no library in between."""
-    return users(sys._getframe(depth).f_code.co_filename)
+    frame: Any = sys._getframe(depth)
+    while frame is not None and frame.f_code.co_filename in TRANSPARENT:
+        frame = frame.f_back
+    return frame is not None and users(frame.f_code.co_filename)
 
 
 def on_behalf_of_user(depth: int = 2) -> bool:
