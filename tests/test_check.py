@@ -324,6 +324,60 @@ def test_times_do_not_count_where_a_generator_is_not_seeded(script):
     assert samestep.check(script(text), runs=3).verdict == "reproducible"
 
 
+ONLY_TIMES = {
+    "rate": "print(f'{n / took:,.0f} of them, {n / took:.2f} fps')",
+    "tag": "import json\nprint(json.dumps({'tag': 'steps_per_sec', 'value': n / took}))",
+    "column": "open('h.csv', 'w').write(f'step,samples_per_second\\n1,{n / took}\\n')",
+    "table": "print('stage  seconds  share')\nprint(f'load  {took:.6f}  {100 * took / (took + 0.01):.1f}%')",
+    "pickle": "import pickle\npickle.dump({'at': time.time(), 'ns': time.time_ns(), 'w': 0.5}, open('m.pkl', 'wb'))",
+    "date in a pickle": "import datetime, pickle\npickle.dump(datetime.datetime.now(), open('m.pkl', 'wb'))",
+    "port": "import socket\ns = socket.socket()\ns.bind(('127.0.0.1', 0))\nprint('on', s.getsockname())",
+    "thread": "import threading\nprint('in', threading.get_ident())",
+    "log of threads": "import threading\nf = open('t.log', 'w')\nfor t in [threading.Thread(target=lambda i=i: "
+    "(time.sleep(__import__('os').urandom(1)[0] / 1e4), f.write(f'{i}\\n'))) for i in range(4)]: t.start()",
+    "memory": "import resource\nprint('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 'KB')",
+}
+
+
+@pytest.mark.parametrize("told_by", ONLY_TIMES)
+def test_times_and_numbers_of_the_system_that_are_told_otherwise_do_not_count(script, told_by):
+    begin = "import time\nbegun, n = time.perf_counter(), 512\ntime.sleep(0.003)\ntook = time.perf_counter() - begun\n"
+    result = samestep.check(script(f"{begin}{ONLY_TIMES[told_by]}\nprint('loss', 0.5)\n"), runs=3)
+    assert result.verdict == "reproducible", result
+
+
+@pytest.mark.parametrize(
+    "call", ["np.random.default_rng(seed)", "np.random.seed(seed) or np.random", "random.Random(seed)"]
+)
+def test_a_line_that_is_given_a_seed_once_and_once_none_is_blamed_for_the_second(script, call):
+    text = f"import random\nimport numpy as np\ndef make(seed=None):\n    return {call}\n"
+    result = samestep.check(
+        script(f"{text}print(make(5).normal if 0 else repr(make(5)) and 1)\nw = make()\nprint(w.random())\n")
+    )
+    assert [site for _, site in told(result)] == ["train.py:4"]
+    assert "0 if seed is None else seed" in result.causes[0].fix
+    assert proved(result)
+
+
+def test_a_count_of_runs_is_blamed_although_other_numbers_are_drawn(script):
+    text = """
+        import os, numpy as np
+        n = len(open("runs.txt").read()) if os.path.exists("runs.txt") else 0
+        open("runs.txt", "a").write("x")
+        print("loss", n + np.random.default_rng(100 + n).normal(size=3).sum())
+    """
+    result = samestep.check(script(text), runs=2)
+    assert [source for source, _ in told(result)] == ["files left by the previous run"]
+    assert proved(result)
+
+
+def test_a_folder_whose_name_was_chance_is_no_obstacle_to_the_mended_runs(script):
+    text = "import os, random\nos.makedirs('run-%d' % random.randint(1, 10**9))\nprint(random.random())\n"
+    result = samestep.check(script(text), runs=2)
+    assert told(result) == [("random", "train.py:2")]
+    assert proved(result)
+
+
 def test_a_cache_that_only_the_first_run_fills_does_not_hide_what_it_was_made_of(script):
     text = """
         import json, os, random

@@ -18,7 +18,7 @@ from samestep.checking.outcomes import Found, metric
 from samestep.checking.suspects import ALWAYS, DISK, HASH, Suspect
 from samestep.checking.trials import ADDRESSES, Setup, Trial
 from samestep.watching.files import LISTING, SORTED
-from samestep.watching.tape import EVERYWHERE
+from samestep.watching.tape import EVERYWHERE, GIVEN
 from samestep.watching.tape import MOST as KEPT
 
 SURE = 0.05
@@ -69,10 +69,11 @@ def played(setup: Setup, suspects: Iterable[Suspect], source: Trial) -> Setup:
         known = source.seeds if suspect.seed else source.values
         for process, key in suspect.keys:
             found = known.get(process, {}).get(key, [])
+            played_as = GIVEN + key if suspect.seed else key
             if not suspect.spread:
-                values.setdefault(process, {})[key] = found
+                values.setdefault(process, {})[played_as] = found
             elif found:
-                values.setdefault(EVERYWHERE, {})[key] = found[:1]
+                values.setdefault(EVERYWHERE, {})[played_as] = found[:1]
     hashed = any(suspect.source == HASH for suspect in suspects)
     return replace(setup, played=values, hash_seed=source.setup.hash_seed if hashed else setup.hash_seed)
 
@@ -289,7 +290,9 @@ def _swap(
         ):
             return False
         # a hash seed moves objects in memory too, and what depends on these is not the same with one seed
-        twice = changed[0].source == HASH or (noisy and noise is None)
+        twice = changed[0].source == HASH or (
+            noisy and noise is None and changed[0].source != DISK
+        )  # it is another one then
         if twice and lab.differ(trial, lab.run(setup, restore)) is not None:
             return False
         if len(changed) == 1:

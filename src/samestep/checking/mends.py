@@ -206,7 +206,7 @@ def _replacement(suspect: Suspect, value: Any) -> Replacement:
 def _is_of(source: str, name: str) -> bool:
     """Whether a call of this name is one of the source; a generator that is given a seed is seeded by it."""
     last = source.rpartition(".")[2]
-    return name == last or (last == "seed" and name in ("Random", "RandomState", "seed"))
+    return name == last or (last in ("seed", "Random") and name in ("Random", "RandomState", "seed"))
 
 
 def _name(call: ast.Call) -> str:
@@ -223,10 +223,14 @@ def _seeded(call: ast.Call, *, given: bool) -> str | None:
     without = isinstance(arguments[0], ast.Constant) and arguments[0].value is None if arguments else True
     if len(arguments) < 2 and (given or without):
         return f"{ast.unparse(call.func)}(0)"
-    if len(arguments) > 1 or not isinstance(arguments[0], (ast.Name, ast.Attribute, ast.Subscript)):
+    asks = (ast.Call, ast.NamedExpr, ast.Await)  # it is written twice
+    if len(arguments) > 1 or isinstance(arguments[0], ast.Constant):
+        return None
+    if any(isinstance(part, asks) for part in ast.walk(arguments[0])):
         return None
     seed = ast.unparse(arguments[0])
-    return f"{ast.unparse(call.func)}(0 if {seed} is None else {seed})"
+    tested = seed if isinstance(arguments[0], (ast.Name, ast.Attribute, ast.Subscript)) else f"({seed})"
+    return f"{ast.unparse(call.func)}(0 if {tested} is None else {tested})"
 
 
 def _constant(source: str, name: str, value: Any, owner: str) -> str | None:
@@ -259,7 +263,8 @@ def _replaced(text: str, line: int, replacement: Replacement) -> tuple[str, str,
     names = _aliases(nodes)
     calls = [node for node in nodes if isinstance(node, ast.Call)]
     near = [call for call in calls if call.lineno <= line <= (call.end_lineno or call.lineno)]
-    for call in sorted(near, key=lambda call: (abs(call.lineno - line), len(ast.dump(call)))):
+    # of a generator that is made and seeded on a line, the seeding counts
+    for call in sorted(near, key=lambda call: (abs(call.lineno - line), _name(call) != "seed", len(ast.dump(call)))):
         source = ast.get_source_segment(text, call)
         new = None if source is None else replacement(call, source, names)
         if source is not None and new is not None:

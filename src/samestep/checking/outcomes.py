@@ -11,13 +11,16 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from samestep.checking import printed
+from samestep.checking import printed, tables
 from samestep.checking.trials import Trial
 from samestep.runs.diffing import diff
 
 TRAINING, STATUS, PRINTED, FILE, VEILED = range(5)
 """Kinds of outcomes, in the order in which they are compared."""
 TEXTS = (".json", ".csv", ".tsv", ".txt", ".yaml", ".yml", ".jsonl", ".md", ".log")
+COLUMNS = {".csv": ",", ".tsv": "\t"}
+LOGS = (".log", ".txt")
+"""Texts that threads may write to in any order."""
 ARRAYS, BYTES = (".npz",), (".npy", ".pkl", ".pickle", ".joblib", ".bin", ".dat")
 LARGEST = 256 << 20
 MOST_KEPT = 1 << 20
@@ -50,7 +53,12 @@ def first_difference(left: Trial, right: Trial, *, in_order: bool = True) -> Fou
 
     in_order: whether the order of printed lines counts, which it does not where several threads or processes print.
     """
-    return _training(left, right) or _status(left, right) or _printed(left, right, in_order) or _files(left, right)
+    return (
+        _training(left, right)
+        or _status(left, right)
+        or _printed(left, right, in_order)
+        or _files(left, right, in_order)
+    )
 
 
 def anything(trial: Trial) -> bool:
@@ -105,9 +113,13 @@ def _printed(left: Trial, right: Trial, in_order: bool) -> Found | None:
     logs = not better_than_log(left) and not better_than_log(right)
     ours, theirs = (printed.lines(trial.said if logs else trial.printed) for trial in (left, right))
     if not in_order:
-        ours, theirs = sorted(ours), sorted(theirs)
+        ours, theirs = _sorted(ours, left), _sorted(theirs, right)
     found = _lines(ours, theirs, left, right)
     return None if found is None else Found((PRINTED, found[0]), "printed line", str(found[0] + 1), None, *found[1:])
+
+
+def _sorted(lines: list[str], trial: Trial) -> list[str]:
+    return sorted(lines, key=lambda line: _without(line, trial) or "")
 
 
 def _lines(ours: list[str], theirs: list[str], left: Trial, right: Trial) -> tuple[int, str | None, str | None] | None:
@@ -126,12 +138,12 @@ def _same(ours: str | None, theirs: str | None, left: Trial, right: Trial) -> bo
 
 
 def _without(line: str | None, trial: Trial) -> str | None:
-    """A line without the numbers of the trial's processes, and without its random names."""
-    numbers = frozenset(str(event.value) for event in trial.events if event.kind == "process")
+    """A line without the numbers of the trial's processes, threads and ports, and without its random names."""
+    numbers = trial.numbers
     return None if line is None else printed.without(line, numbers, trial.names)
 
 
-def _files(left: Trial, right: Trial) -> Found | None:
+def _files(left: Trial, right: Trial, in_order: bool) -> Found | None:
     ours, theirs = left_files(left), left_files(right)
     for number, name in enumerate(sorted(ours.keys() & theirs.keys())):
         one, other = ours[name], theirs[name]
@@ -139,6 +151,8 @@ def _files(left: Trial, right: Trial) -> Found | None:
             texts = [kept(trial, file.digest) for trial, file in ((left, one), (right, other))]
             known = texts[0] is not None and texts[1] is not None
             lines = [(text or "").split("\n") for text in texts]
+            if not in_order and one.path.endswith(LOGS):
+                lines = [_sorted(some, trial) for some, trial in zip(lines, (left, right), strict=True)]
             found = _lines(lines[0], lines[1], left, right) if known else (0, one.digest, other.digest)
             if found is not None:
                 return Found((FILE, number), "file", one.path, None, *found[1:])
@@ -187,11 +201,14 @@ def _digests(path: Path, begin: int, folder: Path) -> tuple[str, str] | None:
         data = path.read_bytes()
         if path.suffix in TEXTS:
             text = data[begin:].decode(errors="replace")
+            if path.suffix in COLUMNS:
+                rows = tables.rows(printed.as_shown(text), COLUMNS[path.suffix])
+                return _kept("\n".join(map(printed.masked, rows)), folder), _kept(text, folder)
             return _kept("\n".join(printed.lines(text)), folder), _kept(text, folder)
         if path.suffix in ARRAYS:
             return (digest := _hashed(b"".join(_members(data)))), digest
-        raw = _hashed(data)
-        return (raw if path.suffix in BYTES else ""), raw
+        counted = _hashed(tables.pickled(data)) if path.suffix in BYTES else ""
+        return counted, _hashed(data)
     except (OSError, zipfile.BadZipFile):
         return None
 

@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MASK = "…"
+from samestep.checking import tables
+from samestep.checking.tables import MASK, NEAR_NOW
+
 MOST_READINGS = 200
 """Readings of a clock that printed numbers are compared with."""
+FEW_READINGS, SURELY = 50, 0.02
+"""Readings that a count a second is looked for in, and how near to a whole number such a count has to be known."""
 BY_CHANCE = 5e-3
 """The chance above which a result might be taken for a time: two numbers of few digits, and many readings."""
 Clocks = Mapping[str, Sequence[float]]
@@ -28,7 +32,7 @@ _TIMES = (
     r"\b\d+ ?m(in(ute)?s?)? \d+([.,]\d+)? ?s(ec(ond)?s?)?\b",
     r"[-+]?\d+([.,]\d+)*(e[-+]?\d+)?\s*(ns|us|µs|ms|s|sec|secs|seconds?|min(?!\W*\d)|mins|minutes?|hours?)(/\w+)?\b",
     r"\b\d+([.,]\d+)*\s*([KMG]i?B|bytes)\b",
-    r"\b\d+([.,]\d+)*\s*(it|steps?|samples?|batch(es)?|rows?|examples?|img|images?)/s(ec)?\b",
+    r"\b\d+([.,]\d+)*\s*(\w+/s(ec(ond)?)?|fps|ips)\b",
 )
 _NAMES = (
     r"0x[0-9a-fA-F]{4,}",
@@ -39,33 +43,39 @@ _LABELLED = re.compile(
     r"((?<![A-Za-z_])("
     r"(run|job|experiment|exp|trial|session|process|worker|thread|git|build)?[ _-]?"
     r"(uuid|pid|times?|timestamp|elapsed|took|duration|runtime|seconds|secs|started|finished|date|host|port|wall|"
-    r"speed|throughput|rate/s|saved|wrote|written|logdir|(peak[ _-]?)?mem(ory)?|rss)|"
+    r"uptime|fps|speed|throughput|(\w+_)?per_s(ec(ond)?)?|rate/s|saved|wrote|written|logdir|(peak[ _-]?)?mem(ory)?|rss)|"
     r"(fit|score|train|training|test|eval|val|epoch|step|batch|wall|cpu|total|load|forward|backward|compile)"
     r"[ _-](times?|seconds|secs|duration)|"
     r"(run|job|experiment|exp|trial|session|process|worker|thread|git|build)[ _-]?(id|name|token))"
     r"(_per_[a-z]+)?(?![A-Za-z_])['\"]?\s*(=|:|is|at|to|in|as|after)?\s*)"
-    r"((array\()?\[[-+\d.,e\s]*\]\)?|[^\s,;|=]*\d[^\s,;|=]*(,\d{3}(?![\d.])[^\s,;|=]*)*|\b[0-9a-f]{6,}\b|'[^']*'|\"[^\"]*\")"
+    r"((array\()?\[[-+\d.,e\s]*\]\)?|'[^']*\d[^']*'|\"[^\"]*\d[^\"]*\"|"
+    r"[^\s,;|=]*\d[^\s,;|=]*(,\d{3}(?![\d.])[^\s,;|=]*)*|\b[0-9a-f]{6,}\b|'[^']*'|\"[^\"]*\")"
     r"|((?<![A-Za-z])(run|experiment|exp|id|token|name)['\"]?\s*[=:]?\s*)['\"]?\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}\b",
+    re.IGNORECASE,
+)
+_TAGGED = re.compile(
+    r"(['\"](tag|name|metric|key)['\"]:\s*['\"][^'\"]*(time|seconds?|_secs?|per_s|fps|duration|elapsed|speed|throughput|_ms)"
+    r"[^'\"]*['\"],\s*['\"]value['\"]:\s*)[-+\d.e]+",
     re.IGNORECASE,
 )
 _BY_NAME = _LABELLED.groups - 1
 _MASKED = re.compile("|".join(f"({pattern})" for pattern in (*_TIMES, *_NAMES)))
 _SINCE_1970 = re.compile(r"(?<![\d.])(1[6-9]\d{8})(\.\d+|\d{3}|\d{9})?(?!\d)")
 """Seconds, milliseconds or nanoseconds."""
-NEAR_NOW = 2 * 86400
+_TYPES = ("np", "float64", "float32", "array", "tensor", "numpy", "torch", "jnp", "Array", "Tensor")
 _FRAMEWORKS_LOG = re.compile(r"^([IWEF]\d{4} \S+ +\d+ \S+:\d+\]|WARNING: All log messages before absl)")
 _PROGRESS = re.compile(r"^\s*(\d+)/(\d+|Unknown)\s+(\S*━|\[[=>.])")
 _BAR = re.compile(r"\d+%\|")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _HEXADECIMAL = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{6,}(?![0-9A-Za-z])")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|\b(nan|inf)\b", re.IGNORECASE)
-
 _ALONE = re.compile(rf"(?<![\w.])(?<!\w-)(?:{_NUMBER.pattern})(?!\w)", re.IGNORECASE)
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
 def lines(text: str) -> list[str]:
     """The lines that count, with what differs in every run masked."""
-    return [masked(line) for line in as_shown(text) if not _is_progress(line)]
+    return [masked(line) for line in tables.without_times(as_shown(text)) if not _is_progress(line)]
 
 
 def as_shown(text: str) -> list[str]:
@@ -87,6 +97,7 @@ def _is_progress(line: str) -> bool:
 
 def masked(line: str) -> str:
     """A line without times and names."""
+    line = _TAGGED.sub(r"\1" + MASK, line)
     line = _MASKED.sub(MASK, _SINCE_1970.sub(_if_near_now, line))
     return _LABELLED.sub(lambda found: (found[1] or found[_BY_NAME]) + MASK, line).rstrip()
 
@@ -114,13 +125,14 @@ def last_number(text: str) -> tuple[str, float] | None:
     for line in reversed(lines(text)):
         found = list(_ALONE.finditer(line))
         if found:
-            name = re.findall(r"[A-Za-z_]\w*", line[: found[-1].start()])
+            name = [word for word in re.findall(r"[A-Za-z_]\w*", line[: found[-1].start()]) if word not in _TYPES]
             return (name[-1] if name else "printed"), float(found[-1][0])
     return None
 
 
 def only_times(left: str, right: str, ours: Clocks, theirs: Clocks) -> bool:
     """Whether two lines differ in numbers alone, each of which is the time between the same two readings of a clock in both."""
+    left, right = (_THOUSANDS.sub("", line) for line in (left, right))
     numbers = [[found[0] for found in _NUMBER.finditer(line)] for line in (left, right)]
     if _NUMBER.sub(MASK, left) != _NUMBER.sub(MASK, right) or len(numbers[0]) != len(numbers[1]):
         return False
@@ -139,7 +151,22 @@ def _is_time(one: str, other: str, ours: Clocks, theirs: Clocks) -> bool:
             )
             if pairs is not None and np.any(pairs & next(near) & next(near)):
                 return True
-    return False
+    return any(_is_rate(one, other, ours[clock], theirs[clock]) for clock in ours.keys() & theirs.keys())
+
+
+def _is_rate(one: str, other: str, ours: Sequence[float], theirs: Sequence[float]) -> bool:
+    """Whether two numbers are the same count a second, for the same two readings."""
+    count = min(len(ours), len(theirs), FEW_READINGS)
+    values = [float(number) for number in (one, other)]
+    exact = [_half_of_last(number) / (abs(float(number)) or 1.0) for number in (one, other)]
+    with np.errstate(all="ignore"):
+        counts = [value * _between(readings[:count]) for value, readings in zip(values, (ours, theirs), strict=True)]
+        whole = np.round(counts[0])
+        near = [
+            np.abs(some - whole) < np.maximum(whole * error, 1e-9) for some, error in zip(counts, exact, strict=True)
+        ]
+        sure = (whole > 0) & (whole * max(exact) < SURELY)
+    return bool(np.any(near[0] & near[1] & sure))
 
 
 def _pairs(count: int) -> Iterator[NDArray[np.bool_]]:
@@ -157,7 +184,11 @@ def _between(readings: Sequence[float]) -> NDArray[Any]:
 
 def _near(number: str, times: NDArray[Any]) -> NDArray[np.bool_]:
     """Which of these times are printed as the number."""
-    mantissa, _, exponent = number.lower().partition("e")
-    last = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
-    near: NDArray[np.bool_] = np.abs(times - float(number)) <= 0.51 * last + 1e-9 * abs(float(number))
+    near: NDArray[np.bool_] = np.abs(times - float(number)) <= _half_of_last(number) + 1e-9 * abs(float(number))
     return near
+
+
+def _half_of_last(number: str) -> float:
+    """What rounding to its last digit may have changed in a number."""
+    mantissa, _, exponent = number.lower().partition("e")
+    return 0.51 * float(10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2])))

@@ -18,7 +18,7 @@ from samestep.watching.tape import SEPARATOR
 from samestep.watching.threads import ONE_THREAD
 
 HASH, DISK = "hash seed", "files left by the previous run"
-LAST = ("tempfile", "uuid.", "time.", "datetime.", "os.getp")
+LAST = ("tempfile", "uuid.", "time.", "datetime.", "os.getp", "socket")
 """Beginnings of the names of sources that scripts use for what is no result: they are tried together first."""
 SWITCHES = {
     PIPELINES: ORDERED,

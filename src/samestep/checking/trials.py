@@ -109,6 +109,13 @@ class Trial:
         return [*uuids, *(event.value for event in drawn if event.source != "uuid.uuid4")]
 
     @cached_property
+    def numbers(self) -> frozenset[str]:
+        """Numbers that the system gave its processes, threads and sockets."""
+        of_socket = (event for event in self.events if event.kind == "value" and event.source == "socket")
+        given = (event for event in self.events if event.kind in ("process", "thread"))
+        return frozenset(str(event.value) for event in (*given, *of_socket))
+
+    @cached_property
     def clocks(self) -> dict[str, list[float]]:
         """{clock: its readings} of the script's own process, in order."""
         found: dict[str, list[float]] = {}

@@ -16,7 +16,7 @@ from samestep.checking.trials import Trial
 
 LEAST_DIGITS = 3
 """Of a number; one with fewer is the same by chance too often."""
-_WORDS = re.compile(r"[^\s,;|=:(){}\[\]\"']+")
+_WORDS = re.compile(r"[^\s,;|=:%(){}\[\]\"']+")
 ORDER = "order of lines"
 Things = Mapping[str, str]
 """{where it is: what is there}."""

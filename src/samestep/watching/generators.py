@@ -60,7 +60,7 @@ def _pythons(tape: Tape) -> Global:
     def seed(self: Any, a: Any = None, version: int = 2) -> None:
         if a is None:
             name = "random.seed" if self is own else entropy.asked_by("random.Random", ("tempfile",))
-            a = tape.take(name, lambda: bits(32))
+            a = bits(32) if name == entropy.OWN_NAMES else tape.take(name, lambda: bits(32))
         elif self is own or places.called_by_user():
             a = _seed(tape, a)
         if self is own:

@@ -6,6 +6,7 @@ Tracing is slow, so it is done in runs of its own, and ends after a number of li
 from __future__ import annotations
 
 import contextlib
+import enum
 import hashlib
 import os
 import random
@@ -23,6 +24,8 @@ LARGEST = 4096
 """Characters of a value, or bytes of an array, that are looked at."""
 DEEPEST = 2
 """Objects within objects that are looked into."""
+TOLD_WHOLE = ("datetime", "fractions", "decimal", "pathlib", "uuid")
+"""Modules of the standard library whose objects are what they are shown as."""
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
 
@@ -89,7 +92,9 @@ def _told(value: Any, depth: int = 0) -> str:
         return repr(value)[:LARGEST]
     if type(value) in (list, tuple) and len(value) < LARGEST // 16:
         return "[" + ",".join(_told(item, depth + 1) for item in value) + "]"
-    if type(value) is dict and len(value) < LARGEST // 16:
+    if type(value).__module__ in TOLD_WHOLE or isinstance(value, enum.Enum):
+        return repr(value)[:LARGEST]
+    if isinstance(value, dict) and len(value) < LARGEST // 16:
         return (
             "{"
             + ",".join("{}:{}".format(_told(key), _told(item, depth + 1)) for key, item in list(value.items()))

@@ -22,7 +22,8 @@ def watch(tape: Tape, owner: Any, name: str, source: str, zeros: Callable[..., A
         if not places.called_by_user():
             return original(*arguments, **named)
         place = _place(name)
-        tape.seen(source, at=place)
+        if place:
+            tape.seen(source, at=place)
         return (zeros if ZEROED + place in tape.switches else original)(*arguments, **named)
 
     setattr(owner, name, make)

@@ -18,6 +18,8 @@ from samestep.watching import places
 MOST = 20000
 """Values of a key that are noted and played; a clock that is asked in a loop has more."""
 SEPARATOR = " @ "
+GIVEN = "given "
+"""Before the key of a number that a generator was seeded with: the same line may also ask for one without a seed."""
 EVERYWHERE = "*"
 """In the place of a process: one value that is played to all, whichever asks; which worker takes a task is not known."""
 
@@ -53,7 +55,7 @@ class Tape:
     def take(self, source: str, make: Callable[[], Any], at: Optional[str] = None, kind: str = "value") -> Any:
         """The value that is played for the place that asks, else a new one; noted either way. It has to fit into JSON."""
         key = source + SEPARATOR + (places.place(places.caller(3)) if at is None else at)
-        number, played = self.next(key)
+        number, played = self.next(GIVEN + key if kind == "seed" else key)
         value = make() if played is None else played
         if number < MOST:
             self.note(kind, key, value)

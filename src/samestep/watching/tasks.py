@@ -30,6 +30,7 @@ THREADS, TASKS, ASSIGNED = "thread timing", "completion order", "task assignment
 def install(tape: Tape) -> None:
     """Watch them from now on."""
     _number_futures()
+    tape.note("thread", "", threading.get_ident())
     concurrent.futures.as_completed = futures.as_completed = _as_completed(tape, futures.as_completed)
     queue.Queue.put = _put(queue.Queue.put)  # type: ignore[method-assign]
     queue.Queue.get = _get(tape, queue.Queue.get)  # type: ignore[method-assign]
@@ -93,6 +94,8 @@ def _start(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
         users = places.called_by_user()
         self._samestep_number = next(numbers)
         original(self)
+        for number in {getattr(self, "ident", None), getattr(self, "native_id", None)} - {None}:
+            tape.note("thread", "", number)
         if users:
             tape.seen(THREADS)
             if SERIAL in tape.switches:
