@@ -390,6 +390,14 @@ def test_a_cache_that_only_the_first_run_fills_does_not_hide_what_it_was_made_of
     assert proved(result)
 
 
+def test_memory_that_is_read_before_it_is_filled_is_blamed_although_it_held_the_same(script):
+    text = "import numpy as np\nx = np.empty(4)\nx[:3] = 1\ny = np.empty(3)\ny[:] = 2\nprint(x[3] == 101, y.sum())\n"
+    result = samestep.check(script(text), runs=2)
+    assert told(result) == [("numpy.empty", "train.py:2")]
+    assert "memory" in result.note
+    assert proved(result)
+
+
 def test_a_cache_of_what_is_the_same_in_every_run_does_no_harm(script):
     text = """
         import json, os

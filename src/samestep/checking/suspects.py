@@ -20,12 +20,11 @@ from samestep.watching.threads import ONE_THREAD
 HASH, DISK = "hash seed", "files left by the previous run"
 LAST = ("tempfile", "uuid.", "time.", "datetime.", "os.getp", "socket")
 """Beginnings of the names of sources that scripts use for what is no result: they are tried together first."""
+MEMORY = ("numpy.empty", "numpy.empty_like", "torch.empty", "torch.empty_like", "torch.new_empty")
 SWITCHES = {
     PIPELINES: ORDERED,
     RACE: IN_ORDER + ": {}",
-    **dict.fromkeys(
-        ("numpy.empty", "numpy.empty_like", "torch.empty", "torch.empty_like", "torch.new_empty"), ZEROED + "{}"
-    ),
+    **dict.fromkeys(MEMORY, ZEROED + "{}"),
     WORKERS: NO_WORKERS,
     tasks.THREADS: tasks.SERIAL,
     tasks.TASKS: tasks.SERIAL,

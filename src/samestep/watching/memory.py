@@ -1,7 +1,8 @@
-"""Arrays that are not initialised: which lines make them; and, as a switch of each of these lines, made of zeros."""
+"""Arrays that are not initialised: which lines make them; and, as switches of each of these lines, made of zeros or junk."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import linecache
 from typing import Any, Callable
@@ -9,8 +10,10 @@ from typing import Any, Callable
 from samestep.watching import places
 from samestep.watching.tape import Tape
 
-ZEROED = "memory of zeros: "
+ZEROED, JUNK = "memory of zeros: ", "memory of junk: "
 """How the switches begin; the place follows."""
+FILLING = 101
+"""Junk in any type of numbers."""
 
 
 def watch(tape: Tape, owner: Any, name: str, source: str, zeros: Callable[..., Any]) -> None:
@@ -24,9 +27,17 @@ def watch(tape: Tape, owner: Any, name: str, source: str, zeros: Callable[..., A
         place = _place(name)
         if place:
             tape.seen(source, at=place)
-        return (zeros if ZEROED + place in tape.switches else original)(*arguments, **named)
+        made = (zeros if ZEROED + place in tape.switches else original)(*arguments, **named)
+        if JUNK + place in tape.switches:
+            _fill(made)
+        return made
 
     setattr(owner, name, make)
+
+
+def _fill(made: Any) -> None:
+    with contextlib.suppress(Exception):  # arrays of what are no numbers
+        getattr(made, "data", made).fill_(FILLING) if hasattr(made, "fill_") else made.fill(FILLING)
 
 
 def _place(name: str) -> str:
