@@ -208,14 +208,16 @@ def _on_junk(bench: _Bench, trials: list[Trial], runs: int) -> CheckResult | Non
 
 def _unveiled(bench: _Bench, trials: list[Trial]) -> tuple[Trial, Found] | None:
     """A trial that differs from the first in what is masked and yet follows what a run is given; see `veiled`."""
-    told = [veiled.of(trial) for trial in trials]
-    for other, theirs in zip(trials[1:], told[1:], strict=True):
+    for other in trials[1:]:
         given = [suspect for suspect in suspects.of_values(trials[0], other) if suspect.likely]
-        counted = veiled.apart(told[0], theirs)
+        if not given and bench.in_order:
+            continue
+        ours, theirs = veiled.of(trials[0]), veiled.of(other)
+        counted = veiled.apart(ours, theirs)
         counted &= {veiled.ORDER} if not given else counted
         counted -= {veiled.ORDER} if bench.in_order else set()
         pinned = [*given, *([Suspect(HASH)] if bench.free_hash else [])]
-        for trial, like in ((trials[0], told[0]), (other, theirs)):
+        for trial, like in ((trials[0], ours), (other, theirs)):
             if counted:
                 setup = played(Setup(), pinned, trial)
                 counted = veiled.alike(like, veiled.of(bench.trial(setup, doing="looking at what is masked")), counted)
@@ -248,7 +250,7 @@ def _wait_for_the_next_second(trials: list[Trial], until: float | None) -> None:
 
 def _refuse_failures(bench: _Bench, trials: list[Trial]) -> None:
     """A script that fails with the same exception in every run is not one that repeats, whatever the exception says."""
-    if len({(printed.lines(trial.said) or [""])[-1].partition(":")[0] for trial in trials}) > 1:
+    if len({(printed.lines(trial.said[-MOST_QUOTED:]) or [""])[-1].partition(":")[0] for trial in trials}) > 1:
         return
     if all(trial.exit_status and "Traceback (most recent call last)" in trial.said for trial in trials):
         hint = ""

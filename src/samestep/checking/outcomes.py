@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -111,6 +111,8 @@ def _status(left: Trial, right: Trial) -> Found | None:
 
 def _printed(left: Trial, right: Trial, in_order: bool) -> Found | None:
     logs = not better_than_log(left) and not better_than_log(right)
+    ours: Sequence[str]
+    theirs: Sequence[str]
     ours, theirs = (printed.lines(trial.said if logs else trial.printed) for trial in (left, right))
     if not in_order:
         ours, theirs = _sorted(ours, left), _sorted(theirs, right)
@@ -118,11 +120,13 @@ def _printed(left: Trial, right: Trial, in_order: bool) -> Found | None:
     return None if found is None else Found((PRINTED, found[0]), "printed line", str(found[0] + 1), None, *found[1:])
 
 
-def _sorted(lines: list[str], trial: Trial) -> list[str]:
+def _sorted(lines: Sequence[str], trial: Trial) -> list[str]:
     return sorted(lines, key=lambda line: _without(line, trial) or "")
 
 
-def _lines(ours: list[str], theirs: list[str], left: Trial, right: Trial) -> tuple[int, str | None, str | None] | None:
+def _lines(
+    ours: Sequence[str], theirs: Sequence[str], left: Trial, right: Trial
+) -> tuple[int, str | None, str | None] | None:
     """The number of the first line that is not the same, and what it is in both."""
     for number, (one, other) in enumerate(zip_longest(ours, theirs)):
         if one != other and not _same(_without(one, left), _without(other, right), left, right):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,8 @@ _TAGGED = re.compile(
 )
 _BY_NAME = _LABELLED.groups - 1
 _MASKED = re.compile("|".join(f"({pattern})" for pattern in (*_TIMES, *_NAMES)))
+_SUSPECT = re.compile(r"[\d'\"]|/tmp")
+"""What every time or name has; most lines of long outputs have it not, and need no closer look."""
 _SINCE_1970 = re.compile(r"(?<![\d.])(1[6-9]\d{8})(\.\d+|\d{3}|\d{9})?(?!\d)")
 """Seconds, milliseconds or nanoseconds."""
 _TYPES = ("np", "float64", "float32", "array", "tensor", "numpy", "torch", "jnp", "Array", "Tensor")
@@ -73,9 +76,10 @@ _ALONE = re.compile(rf"(?<![\w.])(?<!\w-)(?:{_NUMBER.pattern})(?!\w)", re.IGNORE
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
-def lines(text: str) -> list[str]:
+@lru_cache(maxsize=4)
+def lines(text: str) -> tuple[str, ...]:
     """The lines that count, with what differs in every run masked."""
-    return [masked(line) for line in tables.without_times(as_shown(text)) if not _is_progress(line)]
+    return tuple(masked(line) for line in tables.without_times(as_shown(text)) if not _is_progress(line))
 
 
 def as_shown(text: str) -> list[str]:
@@ -97,6 +101,8 @@ def _is_progress(line: str) -> bool:
 
 def masked(line: str) -> str:
     """A line without times and names."""
+    if not _SUSPECT.search(line):
+        return line.rstrip()
     line = _TAGGED.sub(r"\1" + MASK, line)
     line = _MASKED.sub(MASK, _SINCE_1970.sub(_if_near_now, line))
     return _LABELLED.sub(lambda found: (found[1] or found[_BY_NAME]) + MASK, line).rstrip()
