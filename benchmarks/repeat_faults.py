@@ -1,6 +1,6 @@
 """Kill a run of many seeds at random, again and again, and let it go on: are its values those of an undisturbed run?
 
-    python benchmarks/repeat_faults.py [--kills 20] [--seeds 60] [--engine processes] [PROGRAM …]
+    python benchmarks/repeat_faults.py [--kills 20] [--seeds 60] [--engine processes] [--data digits] [PROGRAM …]
 
 Every kill is a SIGKILL of the whole of samestep, with nothing tidied up; what it had started has to end by itself.
 """
@@ -24,6 +24,7 @@ def main():
     for name, default in (("--kills", 20), ("--seeds", 60), ("--random-seed", 0)):
         parser.add_argument(name, type=int, default=default)
     parser.add_argument("--engine", default="processes")
+    parser.add_argument("--data", default="digits")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "program.py").write_text(PROGRAM)
@@ -35,7 +36,7 @@ def compared(folder, programs, options):
     """Whether a disturbed and an undisturbed run have the same values, bit for bit."""
     command = [sys.executable, "-m", "samestep", "repeat", programs[0]]
     command += [word for other in programs[1:] for word in ("--versus", other)]
-    command += ["--seeds", str(options.seeds), "--engine", options.engine]
+    command += ["--seeds", str(options.seeds), "--engine", options.engine, "--data", options.data]
     start = time.monotonic()
     undisturbed = finished([*command, "--folder", "undisturbed"], folder)
     took = time.monotonic() - start
@@ -54,7 +55,7 @@ def killed(command, folder, options):
     rng, count, total = random.Random(options.random_seed), 0, options.seeds * max(1, len(options.program))
     for done in range(options.kills):
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        most = 2 * (total - kept(folder)) // (options.kills - done + 1)
+        most = max(0, 2 * (total - kept(folder)) // (options.kills - done + 1))
         wanted = kept(folder) + rng.randint(0, most)
         while kept(folder) < wanted and process.poll() is None:
             time.sleep(0.005)
