@@ -16,7 +16,7 @@ from typing import Any
 
 from samestep.checking import functions, outcomes, printed, suspects, veiled
 from samestep.checking.disk import Disk
-from samestep.checking.interventions import Laboratory, OutOfTime, Proved, played, prove, restores
+from samestep.checking.interventions import Laboratory, OutOfTime, Proved, given, played, prove, restores
 from samestep.checking.locating import locate
 from samestep.checking.mends import CLOCKS, Mend, mend
 from samestep.checking.outcomes import Found, first_difference
@@ -209,14 +209,14 @@ def _on_junk(bench: _Bench, trials: list[Trial], runs: int) -> CheckResult | Non
 def _unveiled(bench: _Bench, trials: list[Trial]) -> tuple[Trial, Found] | None:
     """A trial that differs from the first in what is masked and yet follows what a run is given; see `veiled`."""
     for other in trials[1:]:
-        given = [suspect for suspect in suspects.of_values(trials[0], other) if suspect.likely]
-        if not given and bench.in_order:
+        likely = [suspect for suspect in suspects.of_values(trials[0], other) if suspect.likely]
+        if not likely and bench.in_order:
             continue
         ours, theirs = veiled.of(trials[0]), veiled.of(other)
         counted = veiled.apart(ours, theirs)
-        counted &= {veiled.ORDER} if not given else counted
+        counted &= {veiled.ORDER} if not likely else counted
         counted -= {veiled.ORDER} if bench.in_order else set()
-        pinned = [*given, *([Suspect(HASH)] if bench.free_hash else [])]
+        pinned = [*likely, *([Suspect(HASH)] if bench.free_hash else [])]
         for trial, like in ((trials[0], ours), (other, theirs)):
             if counted:
                 setup = played(Setup(), pinned, trial)
@@ -346,7 +346,7 @@ def _run_mended(
     script, texts = bench.launch.script, {}  # type: ignore[var-annotated]
     files = ", ".join(str(path) for path in bench.disk.left[:3])
     mends = [
-        (cause, mend(cause, [] if cause in timed else _values(trials[0], cause), script, texts, files))
+        (cause, mend(cause, [] if cause in timed else given(cause, trials[0]), script, texts, files))
         for cause in _in_file(proved.causes)
     ]
     pinned = [cause for cause, one in mends if not one.applies]
@@ -390,11 +390,6 @@ def _broken(trial: Trial, trials: list[Trial]) -> bool:
 def _in_file(causes: list[Suspect]) -> list[Suspect]:
     """What is put first comes last, so that lines keep their numbers for the others."""
     return sorted(causes, key=lambda cause: cause.source in ("random", "numpy.random", "torch", "tensorflow.random"))
-
-
-def _values(trial: Trial, cause: Suspect) -> list[Any]:
-    values = trial.seeds if cause.seed else trial.values
-    return [value for process, key in cause.keys for value in values.get(process, {}).get(key, [])]
 
 
 def _repeats(bench: _Bench, trials: list[Trial], cut: bool) -> CheckResult:

@@ -146,7 +146,7 @@ def _prove_switches(
     lab: Laboratory, trials: tuple[Trial, Trial], pin: Trial, pinned: list[Suspect], switches: Any, proved: Proved
 ) -> None:
     """Find the switches with which trials repeat, and what beside them is to blame; pin: a trial with all but these pinned."""
-    longer = next((one for one in pinned if len(_played_to(one, trials[0])) >= KEPT), None)
+    longer = next((one for one in pinned if len(given(one, trials[0])) >= KEPT), None)
     if longer is not None:
         proved.remains = (
             f"{longer.source} at {longer.site} is asked {KEPT:,} times and more, and only so many are played"
@@ -166,7 +166,8 @@ def _prove_switches(
         _swap(lab, base, (reference, noise), trials, pinned, proved, noisy=True)
 
 
-def _played_to(suspect: Suspect, trial: Trial) -> list[Any]:
+def given(suspect: Suspect, trial: Trial) -> list[Any]:
+    """What a trial was given by a suspect, in order."""
     values = trial.seeds if suspect.seed else trial.values
     return [value for process, key in suspect.keys for value in values.get(process, {}).get(key, [])]
 

@@ -28,7 +28,8 @@ def columns_of_times(names: Sequence[str]) -> list[int]:
 def rows(lines: Sequence[str], separator: str) -> list[str]:
     """The rows of a file that begins with the names of its columns, without what is in columns of times."""
     names = lines[0].split(separator) if lines else []
-    return [_without_cells(line, columns_of_times(names), len(names), separator) for line in lines]
+    places = columns_of_times(names)
+    return [_without_cells(line, places, len(names), separator) for line in lines]
 
 
 def _without_cells(line: str, places: Sequence[int], count: int, separator: str) -> str:

@@ -214,10 +214,16 @@ def _submit(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _InOrder(set):  # type: ignore[type-arg]
-    """A set of futures that gives them out in the order in which they were made."""
+    """A set of futures, or of tasks, that gives them out in the order in which they were made."""
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(sorted(set(set.__iter__(self)), key=lambda one: one._samestep_number))
+        return iter(sorted(set.__iter__(self), key=_made))
+
+
+def _made(one: Any) -> Any:
+    """What grows with the making of a future, or of a task of asyncio, whose name has a number."""
+    number = getattr(one, "_samestep_number", None)
+    return (len(one.get_name()), one.get_name()) if number is None else number
 
 
 def _wait(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -260,19 +266,12 @@ def _asyncio_wait(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any
         waiting = list(fs)
         if SERIAL not in tape.switches or not all(hasattr(one, "get_name") for one in waiting):
             return await original(waiting, *arguments, **named)
-        waiting.sort(key=lambda one: (len(one.get_name()), one.get_name()))
+        waiting.sort(key=_made)
         some = waiting[:1] if named.get("return_when", "ALL_COMPLETED") == "FIRST_COMPLETED" else waiting
         done, pending = await original(some, *arguments, **named)
-        return _Named(done), {*pending, *waiting[len(some) :]}
+        return _InOrder(done), {*pending, *waiting[len(some) :]}
 
     return wait
-
-
-class _Named(set):  # type: ignore[type-arg]
-    """A set of tasks that gives them out in the order in which they were made."""
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(sorted(set.__iter__(self), key=lambda one: (len(one.get_name()), one.get_name())))
 
 
 async def _with_number(number: int, awaitable: Any) -> Any:
