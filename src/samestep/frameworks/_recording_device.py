@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 import numpy as np
 
 from samestep.recording import digests
-from samestep.recording.recorder import Digested
+from samestep.recording.measuring import Digested
 
 MASK = 0xFFFFFFFF
 

@@ -1,7 +1,8 @@
 """Keras 3 on every backend, and Keras 2 (tf_keras): each call of the train function of fit and of train_on_batch is an update.
 
-The model's own train_step is run, within the function that Keras compiles; what its optimizer is given is handed out of it
-beside the logs, and taken from them again before Keras sees them. Keras's logs are means over the epoch so far.
+The model's own train_step is run, within the function that Keras compiles. What its optimizer is given leaves that function as
+further results; on JAX and PyTorch beside the logs, from which it is taken before Keras sees them. Keras's logs are means over
+the epoch so far.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 import numpy as np
 
 from samestep.frameworks._recording import Label, Source, batch_digest, flat, guarded, numbered, plain, replaced
+from samestep.frameworks._recording_functions import functions_of
 from samestep.recording.recorder import BUFFER, GRADIENT, PARAMETER, Recorder
 
 KEY = "samestep/noted"
@@ -47,14 +49,20 @@ def callback(keras: Any, recorder: Recorder) -> Any:
     class Record(keras.callbacks.Callback):
         """Has the model's train function made anew, watched, and made once more when the training has ended."""
 
+        unhook: Callable[[], None] = staticmethod(lambda: None)
+
         def set_model(self, model: Any) -> None:
             super().set_model(model)
             if not hasattr(model.train_step, "_samestep_original"):
                 with guarded(recorder):
-                    _Watched(model, recorder).make_train_function(type(model).make_train_function, True)
+                    watched = _Watched(model, recorder)
+                    if watched.functions is not None:
+                        self.unhook = watched.functions.hook()
+                    watched.make_train_function(type(model).make_train_function, True)
 
         def on_train_end(self, logs: Any = None) -> None:
             _give_back(self.model)
+            self.unhook()
             recorder.flush()
 
     return Record()
@@ -89,6 +97,8 @@ class _Watched:
         self.scalars: List[str] = []
         self.backend = _backend(model)
         self.batch: Any = None
+        on_tensorflow = self.backend == "tensorflow"
+        self.functions = functions_of(sys.modules["tensorflow"], recorder) if on_tensorflow else None
 
     def make_train_function(self, original: Any, force: bool) -> Any:
         """Make it of a train_step that hands out what it noted, and let what it hands out be recorded."""
@@ -96,7 +106,8 @@ class _Watched:
         own = getattr(model.train_step, "_samestep_original", model.train_step)  # where it is compiled anew
         object.__setattr__(model, "train_step", self._noting(own))
         original(model, force)
-        model.train_function = self._recording(model.train_function)
+        if self.functions is None:
+            model.train_function = self._recording(model.train_function)
         return model.train_function
 
     def _noting(self, own: Callable[..., Any]) -> Callable[..., Any]:
@@ -106,14 +117,19 @@ class _Watched:
             with noting(self.model) as given:
                 result = own(*args)
             logs, rest = (result[0], result[1:]) if isinstance(result, tuple) else (result, ())
-            if isinstance(logs, dict):
-                logs = dict(logs, **{KEY: self._handed_out(given, logs, args[-1], *rest)})
+            if not isinstance(logs, dict):
+                return result
+            noted = self._noted(given, logs, args[-1], *rest)
+            if self.functions is not None:
+                self.functions.leave(noted, self._record)
+                return result
+            logs = dict(logs, **{KEY: self._apart(noted)})
             return (logs, *rest) if rest else logs
 
         train_step._samestep_original = own  # type: ignore[attr-defined]
         return train_step
 
-    def _handed_out(self, given: List[Given], logs: Dict[str, Any], data: Any, state: Any = None) -> Tuple[Any, ...]:
+    def _noted(self, given: List[Given], logs: Dict[str, Any], data: Any, state: Any = None) -> List[Any]:
         """Gradients, parameters and buffers after the step, learning rates, logs and, out of a graph, the batch."""
         gradients = [
             ((GRADIENT, variable_name(variable) + end), tensor)
@@ -128,8 +144,8 @@ class _Watched:
         tensors = [tensor for _, tensor in gradients + after]
         numbers = [logs[name] for name in self.scalars] + [one.rate for one in given]
         self.scalars += rates
-        batch = [part for part in flat(data) if part is not None] if self.backend == "tensorflow" else []
-        return self._apart([*tensors, *numbers, *batch])
+        batch = [] if self.functions is None else [part for part in flat(data) if part is not None]
+        return [*tensors, *numbers, *batch]
 
     def _after(self, state: Any) -> List[Tuple[Label, Any]]:
         """What the step leaves in the variables."""
@@ -141,9 +157,9 @@ class _Watched:
             found += [((kind, variable_name(v)), value_of(value)) for v, value in zip(variables, values)]
         return found
 
-    def _apart(self, tensors: List[Any]) -> Tuple[Any, ...]:
-        """A tuple, as a tf.data Optional holds no lists; on JAX, of no effect on how the step is computed."""
-        return tuple(sys.modules["jax"].lax.optimization_barrier(tensors) if self.backend == "jax" else tensors)
+    def _apart(self, tensors: List[Any]) -> List[Any]:
+        """On JAX, of no effect on how the step is computed."""
+        return sys.modules["jax"].lax.optimization_barrier(tensors) if self.backend == "jax" else tensors
 
     def _recording(self, function: Any) -> Any:
         """The train function, after which an update is recorded."""
@@ -174,11 +190,11 @@ class _Watched:
         for self.batch in batches:
             yield self.batch
 
-    def _record(self, noted: Tuple[Any, ...]) -> None:
+    def _record(self, noted: List[Any]) -> None:
         arrays = [array_of(tensor) for tensor in noted]
         tensors, rest = arrays[: len(self.labels)], arrays[len(self.labels) :]
         numbers, batch = rest[: len(self.scalars)], rest[len(self.scalars) :]
-        if self.backend != "tensorflow":
+        if self.functions is None:
             batch = [array_of(part) for part in flat(self.batch)]
         scalars = {name: float(value) for name, value in zip(self.scalars, numbers)}
         self.source.update(self.labels, tensors, scalars, batch_digest(self.recorder, batch))
@@ -267,6 +283,6 @@ def value_of(variable: Any) -> Any:
 
 def array_of(tensor: Any) -> Any:
     """A tensor as an array that is looked at before the next step, and so need not be copied."""
-    if hasattr(tensor, "detach"):
-        tensor = tensor.detach().cpu()
-    return plain(tensor._numpy() if hasattr(tensor, "_numpy") else tensor)
+    if hasattr(tensor, "_numpy"):  # first, since TensorFlow takes long to say what its tensors have not
+        return plain(tensor._numpy())
+    return plain(tensor.detach().cpu() if hasattr(tensor, "detach") else tensor)

@@ -1,17 +1,19 @@
 """Base TensorFlow: optimizers in loops of the author's own, and sessions of TensorFlow 1.
 
-In TensorFlow 2 each apply_gradients outside of Keras's fit is an update; within a tf.function what it was given is handed to
-the host by tf.numpy_function. In a session each run of an operation that applies gradients is one: the gradients are fetched
+In TensorFlow 2 each apply_gradients outside of Keras's fit is an update; what it was given leaves a tf.function as further
+results. In a session each run of an operation that applies gradients is one: the gradients are fetched
 beside what its author fetches, the variables are read after it.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 from typing import Any, Dict, List, Tuple
 
 from samestep.frameworks._recording import Label, Source, batch_digest, flat, guarded, numbered, plain, replaced
+from samestep.frameworks._recording_functions import functions_of
 from samestep.frameworks._recording_keras import array_of, fitting, parts, rate_of, value_of, variable_name
 from samestep.recording.recorder import BUFFER, GRADIENT, PARAMETER, Recorder
 
@@ -33,6 +35,7 @@ def hook(package: Any, recorder: Recorder) -> None:
 def _hook_tensorflow(tensorflow: Any, loops: _Loops, sessions: _Sessions) -> None:
     if hasattr(tensorflow, "GradientTape"):
         replaced(tensorflow.GradientTape, "gradient", loops.gradient)
+        functions_of(tensorflow, loops.recorder).hook()
     replaced(tensorflow.compat.v1.train.Optimizer, "compute_gradients", sessions.compute_gradients)
     replaced(tensorflow.compat.v1.train.Optimizer, "apply_gradients", sessions.apply_gradients)
     replaced(tensorflow.compat.v1.Session, "run", sessions.run)
@@ -89,12 +92,8 @@ class _Loops:
         labels = tuple((kind, name) for kind, name, _ in named)
         tensors = [tensor for _, _, tensor in named]
         loss = self._loss_here()
-        if self.tensorflow.executing_eagerly():
-            self._take(source, labels, loss, rate, *tensors)
-        elif not _compiles():
-            self.tensorflow.numpy_function(
-                lambda *given: self._take(source, labels, *given), [loss, rate, *tensors], []
-            )
+        take = functools.partial(self._take, source, labels)
+        functions_of(self.tensorflow, self.recorder).leave([loss, rate, *tensors], take)
 
     def _loss_here(self) -> Any:
         """The mean of what gradients were last taken of, if that was in the same function."""
@@ -106,9 +105,9 @@ class _Loops:
         )
         return tf.reduce_mean(loss) if same else tf.constant(math.nan)
 
-    def _take(self, source: Source, labels: Tuple[Label, ...], loss: Any, rate: Any, *tensors: Any) -> None:
-        with guarded(self.recorder):
-            source.update(labels, [array_of(t) for t in tensors], {"loss": float(loss), "learning_rate": float(rate)})
+    def _take(self, source: Source, labels: Tuple[Label, ...], given: List[Any]) -> None:
+        loss, rate, *arrays = [array_of(tensor) for tensor in given]
+        source.update(labels, arrays, {"loss": float(loss), "learning_rate": float(rate)})
 
 
 class _Sessions:
@@ -227,13 +226,3 @@ def _operation(graph: Any, fetch: Any) -> Any:
 
 def _tensor_name(key: Any) -> str:
     return str(getattr(key, "name", key))
-
-
-def _compiles() -> bool:
-    """Whether a function is traced that XLA is to compile, which knows no call to the host: its updates are not seen."""
-    frame: Any = sys._getframe()
-    while frame is not None:
-        if getattr(frame.f_locals.get("self"), "_jit_compile", False):
-            return True
-        frame = frame.f_back
-    return False

@@ -14,6 +14,7 @@ import numpy as np
 
 from samestep.recording import digests
 from samestep.recording.environment import environment
+from samestep.recording.measuring import Arrays, Digested, measure_of
 
 ROWS = 256
 """Rows in a block, at most."""
@@ -36,16 +37,6 @@ class Entry(NamedTuple):
     shape: Tuple[int, ...]
 
 
-class Digested(NamedTuple):
-    """What stands for an array that was digested where it lies, on an accelerator; whole: fetches it."""
-
-    digest: bytes
-    norm: float
-    dtype: Any
-    shape: Tuple[int, ...]
-    whole: Callable[[], np.ndarray]
-
-
 class Moment(NamedTuple):
     """What the process that trains is like at an update: seconds since 1970, digests of generators' states, scalars logged."""
 
@@ -54,8 +45,6 @@ class Moment(NamedTuple):
     logged: Mapping[str, float]
 
 
-Arrays = Sequence[Any]
-"""NumPy arrays; None for one that is not there; or all of them as Digested."""
 Generator = Tuple[Entry, Callable[[], Any]]
 """A random generator's entry, and the function that gives its state's bytes."""
 
@@ -234,8 +223,7 @@ class _Table:
 
     def __init__(self, source: str, entries: Tuple[Entry, ...], scalars: Tuple[str, ...], digest: str) -> None:
         self.source, self.entries, self.scalars, self.digest = source, entries, scalars, digest
-        self._digest = digests.DIGESTS[digest]
-        self._norms_of = [_norm_of(entry) for entry in entries]
+        self._measure = measure_of([entry.dtype for entry in entries if entry.kind != GENERATOR], digest)
         self._clear()
 
     def has(self, entries: Tuple[Entry, ...]) -> bool:
@@ -251,20 +239,10 @@ class _Table:
         self._norms: List[float] = []
 
     def add(self, step: int, moment: Moment, arrays: Arrays, values: Any, batch: bytes) -> None:
-        digest, found, norms = self._digest, self._digests, self._norms
-        with np.errstate(over="ignore", invalid="ignore"):
-            for array, norm in zip(arrays, self._norms_of):  # both while the array is near, in the processor's cache
-                if array is None:
-                    found.append(digests.ABSENT)
-                    norms.append(math.nan)
-                elif isinstance(array, Digested):
-                    found.append(array.digest)
-                    norms.append(array.norm)
-                else:
-                    found.append(digest(array))
-                    norms.append(norm(array))
-        found += moment.states
-        norms += [math.nan] * len(moment.states)
+        found, norms = self._measure(arrays)
+        self._digests += (found, *moment.states)
+        self._norms += norms
+        self._norms += [math.nan] * len(moment.states)
         self._values += values
         self._batches.append(batch)
         self._times.append(moment.time)
@@ -288,29 +266,3 @@ class _Table:
         }
         self._clear()
         return columns
-
-
-def _norm_of(entry: Entry) -> Callable[[Any], float]:
-    """The function that takes the Euclidean norm of such an array, NaN of what has none."""
-    if entry.dtype in ("bool", "string") or "complex" in entry.dtype:
-        return _no_norm
-    return _norm if entry.dtype in ("float32", "float64") else _norm_of_others
-
-
-def _no_norm(array: Any) -> float:
-    return math.nan
-
-
-def _norm(array: Any) -> float:
-    flat = array.ravel()
-    square = float(flat.dot(flat))
-    if square < math.inf:
-        return math.sqrt(square)
-    wide = flat.astype(np.float64)  # a float32 may overflow where its norm does not
-    return math.sqrt(float(wide.dot(wide)))
-
-
-def _norm_of_others(array: Any) -> float:
-    if array.dtype == np.uint16:  # the bits of a bfloat16
-        array = (array.astype(np.uint32) << 16).view(np.float32)
-    return _norm(array.astype(np.float64))
