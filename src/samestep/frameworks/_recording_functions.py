@@ -43,13 +43,12 @@ class Functions:
             replaced(kind, "__call__", self._calling)
         return lambda: setattr(kind, "__call__", before)
 
-    def leave(self, tensors: List[Any], take: Take) -> None:
+    def leave(self, tensors: List[Any], take: Take) -> bool:
         """Hand these to take(tensors): now, or each time that the graph which is traced now has been run."""
         tf = self.tensorflow
         if tf.executing_eagerly():
-            with guarded(self.recorder):
-                take(tensors)
-            return
+            self._taken(tensors, take)
+            return True
         noted = self.noted.get(id(tf.compat.v1.get_default_graph()))
         compiled = _compiles()
         if noted is not None:
@@ -58,6 +57,7 @@ class Functions:
             self.takes[number] = take
         elif not compiled:
             tf.numpy_function(lambda *arrays: self._taken(list(arrays), take), tensors, [])
+        return True
 
     def _taken(self, arrays: List[Any], take: Take) -> None:
         with guarded(self.recorder):

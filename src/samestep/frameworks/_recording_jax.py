@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import functools
 import math
+import sys
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -49,6 +50,24 @@ def note(jax: Any, recorder: Recorder, params: Any, gradients: Any, loss: Any, b
     with guarded(recorder):
         groups = ([] if gradients is None else [(GRADIENT, gradients)]) + [(PARAMETER, params)]
         watch.note(groups, math.nan if loss is None else loss, watch.arrays(batch))
+
+
+def leave(recorder: Recorder, tensors: List[Any], take: Callable[[List[Any], Any], None]) -> bool:
+    """Hand these to take(arrays, moment) whenever the jitted function that is traced now has been run.
+
+    Answers whether it can: not where nothing is traced, or within a function that was jitted before there was a hook.
+    """
+    watch = _watch_of(recorder)
+    traces = watch.traces(tensors)
+    if not traces or not watch.passes_on(traces):
+        return False
+
+    def taken(tensors: List[Any], batch: Any, moment: Any) -> None:
+        with guarded(recorder):
+            take(tensors, moment)
+
+    watch.passed_on(Note(tensors, [], taken))
+    return True
 
 
 class Note:
@@ -198,13 +217,22 @@ class _Watch:
 
     def passed_on(self, note: Note) -> None:
         """Record what left a compiled function; within another trace it goes on to that one's end, or to the host."""
-        traces = [getattr(part, "_trace", None) for part in note.parts if isinstance(part, self.jax.core.Tracer)]
+        traces = self.traces(note.parts)
         if not traces:
             self._left(note)
-        elif self.notes and all(trace is self.notes[-1].trace for trace in traces):
+        elif self.passes_on(traces):
             self.notes[-1].append(note)
         else:
             self._call_back(note)
+
+    def traces(self, arrays: List[Any]) -> List[Any]:
+        """Those that arrays belong to which are not computed yet."""
+        jax: Any = sys.modules["jax"]
+        return [getattr(one, "_trace", None) for one in arrays if isinstance(one, jax.core.Tracer)]
+
+    def passes_on(self, traces: List[Any]) -> bool:
+        """Whether what is of these traces can leave the function that is traced now."""
+        return bool(self.notes) and all(trace is self.notes[-1].trace for trace in traces)
 
     def _left(self, note: Note) -> None:
         """Record it after the next call, so that the device need not wait; from its batch it takes what is there already."""

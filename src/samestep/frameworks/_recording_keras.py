@@ -1,19 +1,20 @@
 """Keras 3 on every backend, and Keras 2 (tf_keras): each call of the train function of fit and of train_on_batch is an update.
 
 The model's own train_step is run, within the function that Keras compiles. What its optimizer is given leaves that function as
-further results; on JAX and PyTorch beside the logs, from which it is taken before Keras sees them. Keras's logs are means over
-the epoch so far.
+further results, or beside the logs, from which it is taken before Keras sees them. Keras's logs are means over the epoch so far.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import threading
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 import numpy as np
 
+from samestep.frameworks import _recording_jax
 from samestep.frameworks._recording import Label, Source, batch_digest, flat, guarded, numbered, plain, replaced
 from samestep.frameworks._recording_functions import functions_of
 from samestep.recording.recorder import BUFFER, GRADIENT, PARAMETER, Recorder
@@ -56,8 +57,8 @@ def callback(keras: Any, recorder: Recorder) -> Any:
             if not hasattr(model.train_step, "_samestep_original"):
                 with guarded(recorder):
                     watched = _Watched(model, recorder)
-                    if watched.functions is not None:
-                        self.unhook = watched.functions.hook()
+                    if watched.backend == "tensorflow":
+                        self.unhook = functions_of(sys.modules["tensorflow"], recorder).hook()
                     watched.make_train_function(type(model).make_train_function, True)
 
         def on_train_end(self, logs: Any = None) -> None:
@@ -96,9 +97,7 @@ class _Watched:
         self.labels: Tuple[Label, ...] = ()
         self.scalars: List[str] = []
         self.backend = _backend(model)
-        self.batch: Any = None
-        on_tensorflow = self.backend == "tensorflow"
-        self.functions = functions_of(sys.modules["tensorflow"], recorder) if on_tensorflow else None
+        self.leave = self._way_out()
 
     def make_train_function(self, original: Any, force: bool) -> Any:
         """Make it of a train_step that hands out what it noted, and let what it hands out be recorded."""
@@ -106,9 +105,17 @@ class _Watched:
         own = getattr(model.train_step, "_samestep_original", model.train_step)  # where it is compiled anew
         object.__setattr__(model, "train_step", self._noting(own))
         original(model, force)
-        if self.functions is None:
+        if self.backend != "tensorflow":
             model.train_function = self._recording(model.train_function)
         return model.train_function
+
+    def _way_out(self) -> Callable[[List[Any], Callable[[List[Any]], None]], bool]:
+        """The function that has tensors leave a compiled step, if it can; else they leave beside the logs."""
+        if self.backend == "tensorflow":
+            return functions_of(sys.modules["tensorflow"], self.recorder).leave
+        if self.backend == "jax":
+            return functools.partial(_recording_jax.leave, self.recorder)
+        return lambda noted, take: False
 
     def _noting(self, own: Callable[..., Any]) -> Callable[..., Any]:
         """The train_step, which Keras on JAX gives a state too and takes one from."""
@@ -120,17 +127,15 @@ class _Watched:
             if not isinstance(logs, dict):
                 return result
             noted = self._noted(given, logs, args[-1], *rest)
-            if self.functions is not None:
-                self.functions.leave(noted, self._record)
-                return result
-            logs = dict(logs, **{KEY: self._apart(noted)})
+            if not self.leave(noted, self._record):
+                logs = dict(logs, **{KEY: self._apart(noted)})
             return (logs, *rest) if rest else logs
 
         train_step._samestep_original = own  # type: ignore[attr-defined]
         return train_step
 
     def _noted(self, given: List[Given], logs: Dict[str, Any], data: Any, state: Any = None) -> List[Any]:
-        """Gradients, parameters and buffers after the step, learning rates, logs and, out of a graph, the batch."""
+        """Gradients, parameters and buffers after the step, logs, learning rates, the batch."""
         gradients = [
             ((GRADIENT, variable_name(variable) + end), tensor)
             for one in given
@@ -144,8 +149,7 @@ class _Watched:
         tensors = [tensor for _, tensor in gradients + after]
         numbers = [logs[name] for name in self.scalars] + [one.rate for one in given]
         self.scalars += rates
-        batch = [] if self.functions is None else [part for part in flat(data) if part is not None]
-        return [*tensors, *numbers, *batch]
+        return [*tensors, *numbers, *(part for part in flat(data) if part is not None)]
 
     def _after(self, state: Any) -> List[Tuple[Label, Any]]:
         """What the step leaves in the variables."""
@@ -162,10 +166,10 @@ class _Watched:
         return sys.modules["jax"].lax.optimization_barrier(tensors) if self.backend == "jax" else tensors
 
     def _recording(self, function: Any) -> Any:
-        """The train function, after which an update is recorded."""
+        """The train function, after which an update is recorded where it left beside the logs."""
 
         def train_function(*args: Any) -> Any:
-            result = function(*args[:-1], self._seeing(args[-1]))
+            result = function(*args)
             logs = result[0] if isinstance(result, tuple) else result
             if not isinstance(logs, dict) or KEY not in logs:
                 return result
@@ -178,26 +182,12 @@ class _Watched:
 
         return train_function
 
-    def _seeing(self, batches: Any) -> Any:
-        """The batches, noted as they are taken, where they are not handed out of a graph."""
-        if self.backend == "jax":
-            return self._passed_on(batches)
-        if self.backend == "torch":
-            self.batch = batches[0]
-        return batches
-
-    def _passed_on(self, batches: Any) -> Iterator[Any]:
-        for self.batch in batches:
-            yield self.batch
-
-    def _record(self, noted: List[Any]) -> None:
+    def _record(self, noted: List[Any], moment: Any = None) -> None:
         arrays = [array_of(tensor) for tensor in noted]
         tensors, rest = arrays[: len(self.labels)], arrays[len(self.labels) :]
         numbers, batch = rest[: len(self.scalars)], rest[len(self.scalars) :]
-        if self.functions is None:
-            batch = [array_of(part) for part in flat(self.batch)]
         scalars = {name: float(value) for name, value in zip(self.scalars, numbers)}
-        self.source.update(self.labels, tensors, scalars, batch_digest(self.recorder, batch))
+        self.source.update(self.labels, tensors, scalars, batch_digest(self.recorder, batch), "", moment)
 
 
 @contextlib.contextmanager
