@@ -137,6 +137,67 @@ def test_steps_of_jax_that_take_over_their_arguments_or_place_their_results_are_
     assert np.all(np.diff(rates) < 0), "each row is of its own update"
 
 
+FUNCTIONS = """
+import keras, numpy as np, tensorflow as tf
+keras.utils.set_random_seed(0)
+random = np.random.default_rng(0)
+x, y = random.random((24, 5), np.float32), random.integers(0, 3, 24)
+class Trained(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.w, self.count, self.optimizer = tf.Variable(tf.ones((5, 3))), tf.Variable(0), keras.optimizers.Adam(0.1)
+    def update(self, x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y[: x.shape[0]], x @ self.w))
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, [self.w]), [self.w]))
+        return loss
+    @tf.function
+    def step(self, x, *, times=1):
+        self.count.assign_add(1)
+        if self.count > 2:  # of a tensor: AutoGraph makes a branch of the graph of it
+            return {"loss": self.update(x) * times}
+        return {"loss": self.update(x)}
+    @tf.function
+    def twice(self, x):
+        return self.once(x), self.once(x)
+    @tf.function
+    def once(self, x):
+        return self.update(x)
+    @tf.function
+    def many(self, x):
+        for _ in tf.range(3):
+            self.update(x)
+    @tf.function(jit_compile=True)
+    def compiled(self, x):
+        return self.update(x)
+    @tf.function
+    def ahead(self, x):
+        return x @ self.w
+model = Trained()
+for size in (24, 24, 24, 8):
+    print(model.step(x[:size], times=2)["loss"].numpy())
+print([loss.numpy() for loss in model.twice(x)], model.many(x), model.compiled(x).numpy(), model.compiled(x).numpy())
+print(model.ahead(tf.constant(x)).shape, model.ahead.experimental_get_tracing_count(), model.count.numpy())
+concrete = model.once.get_concrete_function(tf.TensorSpec((24, 5)))
+print(concrete(tf.constant(x)).numpy())
+tf.saved_model.save(model, SAVED)
+saved = tf.saved_model.load(SAVED)
+print(saved.ahead(tf.constant(x)).numpy().sum(), [f.structured_outputs for f in saved.step.concrete_functions])
+net = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, "softmax")])
+net.compile("adam", "sparse_categorical_crossentropy", steps_per_execution=3)
+net.fit(x, y, batch_size=5, epochs=2, verbose=0)
+print(model.w.numpy().tobytes().hex(), net.get_weights()[0].tobytes().hex())
+"""
+
+
+def test_each_update_in_functions_of_tensorflow_is_seen_and_what_they_return_and_save_is_as_ever(tmp_path):
+    plain = run(sys.executable, written(tmp_path, f"SAVED = 'plain'{FUNCTIONS}"), cwd=tmp_path)
+    done = recorded(written(tmp_path, f"SAVED = 'recorded'{FUNCTIONS}"), to="run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == plain.stdout != ""
+    assert rows_in(tmp_path / "run") == {"Adam": 4 + 2 + 3 + 2 + 1, "keras sequential": 2 * 5}
+
+
 def test_the_script_sees_its_own_arguments_folder_and_exit_status(tmp_path):
     script = written(
         tmp_path,

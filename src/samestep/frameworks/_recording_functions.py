@@ -32,6 +32,7 @@ class Functions:
         self.tensorflow, self.recorder = tensorflow, recorder
         self.noted: Dict[int, Dict[str, List[Any]]] = {}
         self.takes: Dict[str, Take] = {}
+        self.saves = False
         self._numbers = itertools.count()
         self._clones: Any = weakref.WeakKeyDictionary()
 
@@ -41,11 +42,15 @@ class Functions:
         before = kind.__call__
         if hasattr(kind, "_clone") and hasattr(self.tensorflow, "__internal__"):  # from TensorFlow 2.5 on
             replaced(kind, "__call__", self._calling)
+            replaced(kind, "_list_all_concrete_functions_for_serialization", self._saving)
+            replaced(kind, "experimental_get_tracing_count", self._counting)
         return lambda: setattr(kind, "__call__", before)
 
     def leave(self, tensors: List[Any], take: Take) -> bool:
         """Hand these to take(tensors): now, or each time that the graph which is traced now has been run."""
         tf = self.tensorflow
+        if self.saves:
+            return True
         if tf.executing_eagerly():
             self._taken(tensors, take)
             return True
@@ -81,6 +86,25 @@ class Functions:
             return result
 
         return call
+
+    def _saving(self, original: Any) -> Any:
+        """What is saved of a function are its own traces, made now of all that its clone was called with, with nothing noted."""
+
+        def listed(function: Any) -> Any:
+            self.saves = True
+            try:
+                clone = None if function.input_signature else self._clones.get(function)
+                for traced in [] if clone is None else clone._list_all_concrete_functions():
+                    args, kwargs = traced.structured_input_signature
+                    function.get_concrete_function(*args, **kwargs)
+                return original(function)
+            finally:
+                self.saves = False
+
+        return listed
+
+    def _counting(self, original: Any) -> Any:
+        return lambda function: original(self._clones.get(function, function))
 
     def _clone_of(self, function: Any) -> Any:
         """The function, with what is noted in its trace beside its results."""

@@ -115,7 +115,16 @@ class _Watched:
             return functions_of(sys.modules["tensorflow"], self.recorder).leave
         if self.backend == "jax":
             return functools.partial(_recording_jax.leave, self.recorder)
-        return lambda noted, take: False
+        return self._at_once
+
+    def _at_once(self, noted: List[Any], take: Callable[[List[Any]], None]) -> bool:
+        """Take what is computed already: of PyTorch, in a step that is not compiled."""
+        if getattr(sys.modules["torch"].compiler, "is_compiling", lambda: True)():
+            return False
+        if not self.recorder.idle:
+            with guarded(self.recorder):
+                take(noted)
+        return True
 
     def _noting(self, own: Callable[..., Any]) -> Callable[..., Any]:
         """The train_step, which Keras on JAX gives a state too and takes one from."""

@@ -35,7 +35,7 @@ def hook(package: Any, recorder: Recorder) -> None:
 def _hook_tensorflow(tensorflow: Any, loops: _Loops, sessions: _Sessions) -> None:
     if hasattr(tensorflow, "GradientTape"):
         replaced(tensorflow.GradientTape, "gradient", loops.gradient)
-        functions_of(tensorflow, loops.recorder).hook()
+        loops.functions.hook()
     replaced(tensorflow.compat.v1.train.Optimizer, "compute_gradients", sessions.compute_gradients)
     replaced(tensorflow.compat.v1.train.Optimizer, "apply_gradients", sessions.apply_gradients)
     replaced(tensorflow.compat.v1.Session, "run", sessions.run)
@@ -46,6 +46,7 @@ class _Loops:
 
     def __init__(self, tensorflow: Any, recorder: Recorder) -> None:
         self.tensorflow, self.recorder = tensorflow, recorder
+        self.functions = functions_of(tensorflow, recorder)
         self.loss: Any = None
         self.sources: Dict[int, Source] = {}
 
@@ -73,7 +74,7 @@ class _Loops:
 
         def apply_gradients(optimizer: Any, grads_and_vars: Any, *args: Any, **kwargs: Any) -> Any:
             pairs = list(grads_and_vars)
-            if fitting() or self.recorder.idle:
+            if fitting() or self.recorder.idle or self.functions.saves:
                 return original(optimizer, pairs, *args, **kwargs)
             with guarded(self.recorder):
                 rate = rate_of(optimizer)
@@ -93,7 +94,7 @@ class _Loops:
         tensors = [tensor for _, _, tensor in named]
         loss = self._loss_here()
         take = functools.partial(self._take, source, labels)
-        functions_of(self.tensorflow, self.recorder).leave([loss, rate, *tensors], take)
+        self.functions.leave([loss, rate, *tensors], take)
 
     def _loss_here(self) -> Any:
         """The mean of what gradients were last taken of, if that was in the same function."""
