@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samestep.recording import digests, measuring
+from samestep.recording.measuring import XXH3
 
-XXH3 = "xxh3-128"
 DTYPES = ["float32", "float64", "float16", "int32", "uint8", "uint16", "bool", "complex64"]
 CHUNK = 16384
 """Bytes of which the compiled function takes digest and norm together."""

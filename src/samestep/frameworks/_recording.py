@@ -73,8 +73,8 @@ def _distinct(labels: Sequence[Label]) -> List[Label]:
 def _entry(kind: str, name: str, array: Any) -> Entry:
     if array is None:
         return Entry(kind, name, "none", ())
-    dtype = "bfloat16" if array.dtype == np.uint16 else array.dtype.name
-    return Entry(kind, name, dtype, array.shape)
+    dtype = getattr(array.dtype, "name", str(array.dtype).replace("torch.", ""))
+    return Entry(kind, name, "bfloat16" if dtype == "uint16" else dtype, tuple(array.shape))
 
 
 def plain(array: Any) -> Any:

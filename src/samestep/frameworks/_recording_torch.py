@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import gc
 import importlib
 import math
@@ -17,6 +18,7 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 from samestep.frameworks import _recording_device
 from samestep.frameworks._recording import Label, Source, guarded, numbered, replaced
 from samestep.recording import digests
+from samestep.recording.measuring import XXH3, takes_tensors
 from samestep.recording.recorder import BUFFER, GENERATOR, GRADIENT, PARAMETER, Entry, Recorder
 
 MOST_KEPT = 256
@@ -63,6 +65,12 @@ class _Watch:
         self.loaded: List[Any] = []
         self.handles: Dict[int, Any] = {}
         self.optimizers: Any = weakref.WeakKeyDictionary()
+        fast = recorder.digest_name == XXH3 and takes_tensors(torch, functools.partial(_array, torch))
+        self.measured = (torch.float32, torch.float64) if fast else ()
+
+    def measures(self, tensor: Any) -> bool:
+        """Whether such a tensor is measured as it is, and needs no array."""
+        return tensor is None or (tensor.dtype in self.measured and not tensor.is_sparse)
 
     def making(self, original: Any) -> Any:
         """Once there is an optimizer, what its modules are called with is noted."""
@@ -158,6 +166,7 @@ class _Optimizer:
         self.parameters: List[Any] = []
         self.buffers: List[Any] = []
         self.views: List[_View] = []
+        self.direct: List[bool] = []
         self.labels: Tuple[Label, ...] = ()
 
     def update(self, optimizer: Any) -> None:
@@ -173,10 +182,20 @@ class _Optimizer:
             self._update_on_device(gradients + parameters + self.buffers, batch, scalars)
             return
         torch, recorder = self.watch.torch, self.watch.recorder
-        arrays = [_array(torch, gradient) for gradient in gradients]
-        arrays += [view.array(torch, tensor) for view, tensor in zip(self.views, parameters + self.buffers)]
+        arrays = gradients + parameters + self.buffers
+        if recorder.samples or not all(self.direct):
+            arrays = self._arrays(arrays)
         seen = digests.of_all([_array(torch, one) for one in batch], recorder.digest)
         self.source.update(self.labels, arrays, scalars, seen)
+
+    def _arrays(self, tensors: List[Any]) -> List[Any]:
+        """Arrays in the place of tensors that are not measured as they are; of all where whole tensors are kept."""
+        torch, all_of_them = self.watch.torch, self.watch.recorder.samples
+        views = [None] * len(self.parameters) + self.views
+        return [
+            tensor if direct and not all_of_them else view.array(torch, tensor) if view else _array(torch, tensor)
+            for tensor, direct, view in zip(tensors, self.direct, views)
+        ]
 
     def _update_on_device(self, tensors: List[Any], batch: List[Any], scalars: Dict[str, float]) -> None:
         device = self.parameters[0].device
@@ -202,6 +221,8 @@ class _Optimizer:
         named = [(GRADIENT, name) for name in labels] + [(PARAMETER, name) for name in labels]
         self.labels = tuple(named + [(BUFFER, name) for name, _ in buffers])
         self.views = [_View() for _ in (*self.parameters, *self.buffers)]
+        gradients = [parameter.grad for parameter in self.parameters]
+        self.direct = [self.watch.measures(one) for one in (*gradients, *self.parameters, *self.buffers)]
 
 
 class _View:

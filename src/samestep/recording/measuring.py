@@ -29,18 +29,20 @@ class Digested(NamedTuple):
 
 
 Arrays = Sequence[Any]
-"""NumPy arrays in C order; None for one that is not there; or all of them as Digested."""
+"""NumPy arrays in C order, or PyTorch's tensors, see `takes_tensors`; None for one that is not there; or all as Digested."""
 Norm = Callable[[Any], float]
 Measure = Callable[[Arrays], Tuple[bytes, List[float]]]
 """Gives the digests of arrays, one behind another, and their norms; of what is not there, zeros and NaN."""
 
+XXH3 = "xxh3-128"
+"""The digest that the compiled function makes."""
 FUNCTIONS = ("XXH3_128bits", "XXH3_128bits_reset", "XXH3_128bits_update", "XXH3_128bits_digest")
 
 
 def measure_of(dtypes: Sequence[str], digest: str) -> Measure:
     """What measures arrays of these dtypes by the digest of this name."""
     norms = [_norm_of(dtype) for dtype in dtypes]
-    compiled = _compiled() if digest == "xxh3-128" else None
+    compiled = _compiled() if digest == XXH3 else None
     return _by_numpy(norms, digests.DIGESTS[digest]) if compiled is None else _by_compiled(norms, compiled)
 
 
@@ -77,6 +79,15 @@ def _by_numpy(norms: List[Norm], digest: Callable[[Any], bytes]) -> Measure:
     return measure
 
 
+def takes_tensors(torch: Any, to_array: Callable[[Any], Any]) -> bool:
+    """Whether PyTorch's own tensors can stand among what is measured by XXH3; to_array: makes an array of what lies elsewhere."""
+    exchange = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
+    if exchange is None or _compiled() is None:
+        return False
+    compiled = importlib.import_module("samestep.recording._measured")
+    return bool(compiled.bind_torch(torch.Tensor, torch.nn.Parameter, exchange, to_array))
+
+
 @functools.lru_cache(maxsize=None)
 def _compiled() -> Optional[Measure]:
     """The compiled function, told where xxhash's functions are; None where it, or one of these, is not there."""
@@ -94,7 +105,7 @@ def _compiled() -> Optional[Measure]:
 def _same_as_xxhash(measure: Measure) -> bool:
     """Whether the digests are those of the library, of short arrays and of ones that are looked at in parts."""
     arrays = [np.arange(size, dtype=np.uint8) for size in (0, 100, 250)] + [np.arange(1e5)]
-    return measure(arrays)[0] == b"".join([digests.DIGESTS["xxh3-128"](array) for array in arrays])
+    return measure(arrays)[0] == b"".join([digests.DIGESTS[XXH3](array) for array in arrays])
 
 
 def _address(library: Any, name: str) -> Optional[int]:

@@ -117,12 +117,17 @@ class Recorder:
                 scalars = dict(scalars, **moment.logged)
             complete = self._with_generators(source, entries)
             table = self._table(source, complete, tuple(scalars), digest or self.digest_name)
-            if self._every and self.step % self._every == 0:
+            if self.samples:
                 self._sample(entries, arrays)
             table.add(self.step, moment, arrays, scalars.values(), batch)
             self.step += 1
             if table.full():
                 self._hand_on(table)
+
+    @property
+    def samples(self) -> bool:
+        """Whether whole tensors of the next update are kept."""
+        return self._every > 0 and self.step % self._every == 0
 
     def moment(self, digest: str = "") -> Moment:
         """What it is like now; scalars that were logged are taken."""
