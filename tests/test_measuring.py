@@ -88,3 +88,33 @@ def test_what_is_not_there_has_a_digest_of_zeros_and_no_norm():
 def test_an_array_that_is_scattered_in_memory_is_refused_and_not_misread():
     with pytest.raises((BufferError, ValueError)):
         measured([np.ones((4, 6), "float32").T])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_tensors_of_pytorch_are_measured_where_they_lie_and_others_by_an_array_of_them():
+    import torch
+
+    from samestep.frameworks._recording_torch import _array
+
+    if not measuring.takes_tensors(torch, lambda tensor: _array(torch, tensor)):
+        pytest.skip(f"PyTorch {torch.__version__} has no DLPack exchange, or nothing was compiled")
+    torch.manual_seed(0)
+    lying = [
+        torch.nn.Parameter(torch.randn(70, 90)),
+        torch.randn(10, 4)[3:5],
+        torch.tensor(3.0),
+        torch.randn(9).double(),
+    ]
+    lying += [torch.randn(5, 1, 6).transpose(0, 1), torch.randn(3, requires_grad=True) * 2]
+    elsewhere = [torch.randn(9, 7).T, torch.eye(4).to_sparse(), torch.zeros(0), torch.arange(5), torch.ones(2) > 0]
+    tensors = [*lying, None, *elsewhere]
+    found, norms = measuring._compiled()(tensors)
+    for place, tensor in enumerate(tensors):
+        digest = found[16 * place : 16 * place + 16]
+        if tensor is None:
+            assert digest == digests.ABSENT
+        else:
+            array = np.ascontiguousarray(_array(torch, tensor))
+            assert digest == xxhash.xxh3_128_digest(array), tensor
+            if array.dtype.kind == "f":
+                assert norms[place] == pytest.approx(np.linalg.norm(array.astype("float64")))
