@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import sys
 import weakref
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Set
 
 from samestep.frameworks._recording import guarded, replaced
 from samestep.recording.recorder import Recorder
@@ -33,8 +33,15 @@ class Functions:
         self.noted: Dict[int, Dict[str, List[Any]]] = {}
         self.takes: Dict[str, Take] = {}
         self.saves = False
+        self._told: Set[str] = set()
         self._numbers = itertools.count()
         self._clones: Any = weakref.WeakKeyDictionary()
+
+    def tell(self, where: str, why: str) -> None:
+        """Say once that updates are not recorded there."""
+        if where not in self._told:
+            self._told.add(where)
+            sys.stderr.write("samestep: updates {} are not recorded: {}.\n".format(where, why))
 
     def hook(self) -> Callable[[], None]:
         """From now on functions are called so; answers with a function that makes it as it was before."""
@@ -43,6 +50,7 @@ class Functions:
         if hasattr(kind, "_clone") and hasattr(self.tensorflow, "__internal__"):  # from TensorFlow 2.5 on
             replaced(kind, "__call__", self._calling)
             replaced(kind, "_list_all_concrete_functions_for_serialization", self._saving)
+            replaced(kind, "_get_concrete_function_garbage_collected", self._silent)
             replaced(kind, "experimental_get_tracing_count", self._counting)
         return lambda: setattr(kind, "__call__", before)
 
@@ -55,7 +63,7 @@ class Functions:
             self._taken(tensors, take)
             return True
         noted = self.noted.get(id(tf.compat.v1.get_default_graph()))
-        compiled = _compiles()
+        compiled = compiles()
         if noted is not None:
             number = str(next(self._numbers))
             noted[number] = self._apart(tensors) if compiled else tensors
@@ -75,7 +83,7 @@ class Functions:
 
     def _calling(self, original: Any) -> Any:
         def call(function: Any, *args: Any, **kwargs: Any) -> Any:
-            if self.recorder.idle:
+            if self.recorder.idle or self.saves:
                 return original(function, *args, **kwargs)
             clone = self._clones.get(function)
             if clone is None:
@@ -103,6 +111,18 @@ class Functions:
 
         return listed
 
+    def _silent(self, original: Any) -> Any:
+        """A concrete function is its author's alone, who may save it; nothing is noted in it."""
+
+        def traced(function: Any, *args: Any, **kwargs: Any) -> Any:
+            saves, self.saves = self.saves, True
+            try:
+                return original(function, *args, **kwargs)
+            finally:
+                self.saves = saves
+
+        return traced
+
     def _counting(self, original: Any) -> Any:
         return lambda function: original(self._clones.get(function, function))
 
@@ -127,7 +147,13 @@ class Functions:
             del self.noted[id(graph)]
 
 
-def _compiles() -> bool:
+def replicated(tensorflow: Any) -> bool:
+    """Whether several replicas of a model are trained at once, each by a part of an update."""
+    strategy_of = getattr(getattr(tensorflow, "distribute", None), "get_strategy", None)
+    return strategy_of is not None and strategy_of().num_replicas_in_sync > 1
+
+
+def compiles() -> bool:
     """Whether a function is traced that XLA is to compile, which knows no call to the host."""
     frame: Any = sys._getframe()
     while frame is not None:

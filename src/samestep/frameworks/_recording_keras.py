@@ -31,7 +31,7 @@ def hook(keras: Any, recorder: Recorder) -> None:
 
     def make(original: Any) -> Any:
         def make_train_function(model: Any, force: bool = False) -> Any:
-            if model.train_function is not None and not force:
+            if (model.train_function is not None and not force) or _on_replicas(model, recorder):
                 return original(model, force)
             try:
                 return _Watched(model, recorder).make_train_function(original, force)
@@ -42,6 +42,15 @@ def hook(keras: Any, recorder: Recorder) -> None:
         return make_train_function
 
     replaced(owner, "make_train_function", make)
+
+
+def _on_replicas(model: Any, recorder: Recorder) -> bool:
+    """Whether several replicas of the model are trained at once, which is told: each makes a part of an update."""
+    strategy = getattr(model, "distribute_strategy", None)
+    if getattr(strategy, "num_replicas_in_sync", 1) < 2:
+        return False
+    functions_of(sys.modules["tensorflow"], recorder).tell("of several replicas", "each makes a part of an update")
+    return True
 
 
 def callback(keras: Any, recorder: Recorder) -> Any:

@@ -63,14 +63,18 @@ class _Watch:
         self.losses: Any = collections.deque(maxlen=MOST_KEPT)
         self.batch: Any = collections.deque(maxlen=MOST_KEPT)
         self.loaded: List[Any] = []
-        self.handles: Dict[int, Any] = {}
+        self.last: Tuple[List[Any], List[Any]] = ([], [])
+        self.takers: Any = weakref.WeakSet()
+        self.handles: Any = weakref.WeakKeyDictionary()
         self.optimizers: Any = weakref.WeakKeyDictionary()
         fast = recorder.digest_name == XXH3 and takes_tensors(torch, functools.partial(_array, torch))
         self.measured = (torch.float32, torch.float64) if fast else ()
 
     def measures(self, tensor: Any) -> bool:
         """Whether such a tensor is measured as it is, and needs no array."""
-        return tensor is None or (tensor.dtype in self.measured and not tensor.is_sparse)
+        if tensor is None or type(tensor) not in (self.torch.Tensor, self.torch.nn.Parameter):
+            return False
+        return tensor.dtype in self.measured and not (tensor.is_sparse or tensor.is_neg())
 
     def making(self, original: Any) -> Any:
         """Once there is an optimizer, what its modules are called with is noted."""
@@ -85,7 +89,7 @@ class _Watch:
 
     def stepped(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """An optimizer has made a step."""
-        if self.recorder.idle:
+        if _traces(self.torch) or self.recorder.idle:
             return
         with guarded(self.recorder):
             known = self.optimizers.get(optimizer)
@@ -97,8 +101,14 @@ class _Watch:
         """The value is kept that gradients are taken of."""
 
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            found = [tensors] if isinstance(tensors, self.torch.Tensor) else list(tensors)
-            self.losses += [tensor.detach() for tensor in found if tensor.numel() == 1]
+            if not isinstance(tensors, (self.torch.Tensor, list, tuple)):
+                tensors = (
+                    tuple(tensors) if hasattr(tensors, "__iter__") else (tensors,)
+                )  # an iterator is gone through once
+            with guarded(self.recorder):
+                found = [tensors] if isinstance(tensors, self.torch.Tensor) else tensors
+                tensors_ = [one for one in found if isinstance(one, self.torch.Tensor)]
+                self.losses += [tensor.detach() for tensor in tensors_ if tensor.numel() == 1]
             return original(tensors, *args, **kwargs)
 
         return backward
@@ -117,7 +127,8 @@ class _Watch:
         """A module that is compiled is not looked at from within: the hook would be compiled too."""
 
         def compile(*args: Any, **kwargs: Any) -> Any:
-            handle = self.handles.pop(id(args[0]), None) if args else None
+            module = args[0] if args and isinstance(args[0], self.torch.nn.Module) else None
+            handle = None if module is None else self.handles.pop(module, None)
             if handle is not None:
                 handle.remove()
             compiled = original(*args, **kwargs)
@@ -129,19 +140,29 @@ class _Watch:
 
     def look_at(self, module: Any) -> None:
         """Note what the module is called with."""
-        if id(module) not in self.handles and getattr(module, "_compiled_call_impl", None) is None:
-            self.handles[id(module)] = module.register_forward_pre_hook(self._called, with_kwargs=True)
+        if module not in self.handles and getattr(module, "_compiled_call_impl", None) is None:
+            names = ("_forward_pre_hooks", "_forward_pre_hooks_with_kwargs")
+            for name in names:
+                if not getattr(module, name):  # else its author's handles know the one that is there
+                    setattr(module, name, _Hooks())
+            handle = self.handles[module] = module.register_forward_pre_hook(_Called(self._called), with_kwargs=True)
+            for hooks in (getattr(module, name) for name in names):
+                if isinstance(hooks, _Hooks):
+                    hooks.ours = handle.id
 
     def _called(self, module: Any, args: Any, kwargs: Any) -> None:
-        if module.training and self.torch.is_grad_enabled():
+        if module.training and self.torch.is_grad_enabled() and not _traces(self.torch):
             self.batch += _tensors(self.torch, (args, kwargs))
 
-    def taken(self) -> Tuple[List[Any], List[Any]]:
-        """The losses and batches since the last update."""
-        found = list(self.losses), list(self.batch or self.loaded)
-        self.losses.clear()
-        self.batch.clear()
-        return found
+    def taken(self, optimizer: Any) -> Tuple[List[Any], List[Any]]:
+        """The losses and batches since the last update, or those of it, where another optimizer made it of the same."""
+        if self.losses or self.batch or optimizer in self.takers:
+            self.last = list(self.losses), list(self.batch or self.loaded)
+            self.losses.clear()
+            self.batch.clear()
+            self.takers.clear()
+        self.takers.add(optimizer)
+        return self.last
 
     def modules(self, parameters: Sequence[Any]) -> Dict[str, Any]:
         """The outermost modules that hold these parameters, by class name; those alive now are gone through."""
@@ -157,6 +178,34 @@ class _Watch:
         return found
 
 
+class _Called:
+    """The hook that notes what a module is called with. What is copied or saved with a module does nothing."""
+
+    def __init__(self, noted: Any) -> None:
+        self.noted = noted
+
+    def __call__(self, module: Any, args: Any, kwargs: Any) -> None:
+        self.noted(module, args, kwargs)
+
+    def __reduce__(self) -> Any:
+        return eval, ("lambda *given: None",)
+
+
+class _Hooks(collections.OrderedDict):  # type: ignore[type-arg]
+    """A module's hooks by number, of which ours is neither copied nor saved, nor seen by what compiles the module."""
+
+    ours = -1
+
+    def _others(self) -> List[Tuple[Any, Any]]:
+        return [(key, hook) for key, hook in self.items() if key != self.ours]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return collections.OrderedDict(self._others()).__reduce_ex__(protocol)
+
+    def values(self) -> Any:
+        return [hook for _, hook in self._others()]
+
+
 class _Optimizer:
     """One optimizer, with the names of its parameters, found when it first updates them."""
 
@@ -164,6 +213,7 @@ class _Optimizer:
         name = numbered(type(optimizer).__name__, number)
         self.watch, self.source = watch, Source(watch.recorder, name, "torch")
         self.parameters: List[Any] = []
+        self.kinds: List[Tuple[Any, bool]] = []
         self.buffers: List[Any] = []
         self.views: List[_View] = []
         self.direct: List[bool] = []
@@ -172,10 +222,13 @@ class _Optimizer:
     def update(self, optimizer: Any) -> None:
         """Record the update that was just made; the gradients are still there."""
         parameters = _parameters(optimizer)
-        if len(parameters) != len(self.parameters):
+        kinds = [(parameter.dtype, parameter.grad is None) for parameter in parameters]
+        if kinds != self.kinds:
+            self.kinds = kinds
             self._name(parameters)
-        losses, batch = self.watch.taken()
-        scalars = {"learning_rate": float(optimizer.param_groups[0].get("lr", math.nan))}
+        losses, batch = self.watch.taken(optimizer)
+        rates = [float(group.get("lr", math.nan)) for group in optimizer.param_groups]
+        scalars = {numbered("learning_rate", number): rate for number, rate in enumerate(rates)}
         scalars["loss"] = sum(float(loss) for loss in losses) / len(losses) if losses else math.nan
         gradients = [parameter.grad for parameter in parameters]
         if not parameters[0].is_cpu:
@@ -240,6 +293,11 @@ class _View:
         return self._array
 
 
+def _traces(torch: Any) -> bool:
+    """Whether what runs is not run, but traced by a compiler."""
+    return bool(getattr(getattr(torch, "compiler", None), "is_compiling", bool)())
+
+
 def _tensors(torch: Any, tree: Any) -> List[Any]:
     """The tensors of a nest of lists, tuples and dicts."""
     if isinstance(tree, torch.Tensor):
@@ -256,6 +314,7 @@ def _array(torch: Any, tensor: Any) -> Any:
         tensor = tensor.detach()
     if tensor.is_sparse:
         tensor = tensor.coalesce().values()
+    tensor = tensor.resolve_conj().resolve_neg()
     if tensor.dtype is torch.bfloat16:
         return tensor.contiguous().view(torch.int16).cpu().numpy().view("uint16")
     if not (tensor.is_cpu and tensor.is_contiguous()):

@@ -183,6 +183,11 @@ class Recorder:
         """Record nothing more, and say so; raises the error again where training is to stop then."""
         if self.broken:
             return
+        with contextlib.suppress(Exception):  # what was seen before it is kept, if it can be
+            for table in self._tables.values():
+                rows = table.take()
+                if rows:
+                    self._send({"rows": rows, "source": table.source})
         self.broken = "{}: {}".format(type(error).__name__, error)
         sys.stderr.write("samestep: recording ended at update {}: {}\n".format(self.step, self.broken))
         with contextlib.suppress(OSError):  # nobody listens any more

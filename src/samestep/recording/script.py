@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import builtins
 import contextlib
+import importlib.machinery
 import importlib.util
 import json
 import os
@@ -112,9 +113,12 @@ def _watched(options: Any, recorder: Any) -> Callable[[int], None]:
 
 
 def _run(script: str, end: Callable[[int], None], edits: Any) -> None:
-    main_module = types.ModuleType("__main__")
-    main_module.__file__ = script
-    main_module.__builtins__ = builtins  # type: ignore[attr-defined]
+    if sys.version_info >= (3, 9):
+        script = os.path.abspath(script)
+    main_module: Any = types.ModuleType("__main__")
+    main_module.__file__, main_module.__cached__ = script, None
+    main_module.__builtins__, main_module.__annotations__ = builtins, {}
+    main_module.__loader__ = importlib.machinery.SourceFileLoader("__main__", script)
     sys.modules["__main__"] = main_module
     state = {"status": 0}
     atexit.register(lambda: end(state["status"]))  # what the script itself registers comes before it
