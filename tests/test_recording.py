@@ -209,6 +209,7 @@ def loss(p, x):
     return ((jax.nn.relu(x @ p["w1"] + p["b1"]) @ p["w2"] + p["b2"] - x[:, :1]) ** 2).mean()
 def trained(optimizer, steps, tells, **how):
     def step(p, state, x):
+        print("traced")
         value, gradients = jax.value_and_grad(loss)(p, x)
         if tells:
             jax.debug.print("{}", value)
