@@ -213,7 +213,7 @@ class _Optimizer:
         name = numbered(type(optimizer).__name__, number)
         self.watch, self.source = watch, Source(watch.recorder, name, "torch")
         self.parameters: List[Any] = []
-        self.kinds: List[Tuple[Any, bool]] = []
+        self.kinds: Tuple[List[Any], List[bool]] = ([], [])
         self.buffers: List[Any] = []
         self.views: List[_View] = []
         self.direct: List[bool] = []
@@ -222,7 +222,8 @@ class _Optimizer:
     def update(self, optimizer: Any) -> None:
         """Record the update that was just made; the gradients are still there."""
         parameters = _parameters(optimizer)
-        kinds = [(parameter.dtype, parameter.grad is None) for parameter in parameters]
+        gradients = [parameter.grad for parameter in parameters]
+        kinds = [parameter.dtype for parameter in parameters], [gradient is None for gradient in gradients]
         if kinds != self.kinds:
             self.kinds = kinds
             self._name(parameters)
@@ -230,7 +231,6 @@ class _Optimizer:
         rates = [float(group.get("lr", math.nan)) for group in optimizer.param_groups]
         scalars = {numbered("learning_rate", number): rate for number, rate in enumerate(rates)}
         scalars["loss"] = sum(float(loss) for loss in losses) / len(losses) if losses else math.nan
-        gradients = [parameter.grad for parameter in parameters]
         if not parameters[0].is_cpu:
             self._update_on_device(gradients + parameters + self.buffers, batch, scalars)
             return
