@@ -376,6 +376,21 @@ for _ in range(3):
     assert names == [["weight", "bias"], ["0.weight", "0.bias"]]
 
 
+def test_a_batch_is_what_the_model_was_called_with_though_its_memory_holds_another_one_since(tmp_path):
+    text = f"""{LOOP}
+x = torch.empty(4, 3)
+optimizer.zero_grad()
+for value in (float(sys.argv[1]), 2.0):
+    model(x.fill_(value)).sum().backward()
+optimizer.step()
+"""
+    script = written(tmp_path, text)
+    for value in ("1", "3"):
+        assert recorded(script, value, to=f"run{value}", cwd=tmp_path).returncode == 0
+    first = samestep.diff(tmp_path / "run1", tmp_path / "run3").first_difference
+    assert (first.step, first.kind) == (0, "batch")
+
+
 def test_a_script_without_training_says_that_no_update_was_seen(tmp_path):
     done = recorded(written(tmp_path, "print('hello')"), to="run", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "hello\n")

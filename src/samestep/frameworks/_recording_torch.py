@@ -11,6 +11,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import itertools
 import math
 import weakref
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
@@ -151,8 +152,15 @@ class _Watch:
                     hooks.ours = handle.id
 
     def _called(self, module: Any, args: Any, kwargs: Any) -> None:
-        if module.training and self.torch.is_grad_enabled() and not _traces(self.torch):
-            self.batch += _tensors(self.torch, (args, kwargs))
+        if module.training and self.torch.is_grad_enabled() and not _traces(self.torch) and not self.recorder.idle:
+            with guarded(self.recorder):
+                given = _tensors(self.torch, (args, kwargs))
+                here = all(parameter.is_cpu for parameter in itertools.islice(module.parameters(), 1))
+                self.batch += [self.piece(one) for one in given] if here else given
+
+    def piece(self, tensor: Any) -> digests.Piece:
+        """What a batch's digest needs of one of its tensors, whose memory may hold the next batch soon."""
+        return digests.piece_of(_array(self.torch, tensor), self.recorder.digest)
 
     def taken(self, optimizer: Any) -> Tuple[List[Any], List[Any]]:
         """The losses and batches since the last update, or those of it, where another optimizer made it of the same."""
@@ -234,11 +242,12 @@ class _Optimizer:
         if not parameters[0].is_cpu:
             self._update_on_device(gradients + parameters + self.buffers, batch, scalars)
             return
-        torch, recorder = self.watch.torch, self.watch.recorder
+        recorder = self.watch.recorder
         arrays = gradients + parameters + self.buffers
         if recorder.samples or not all(self.direct):
             arrays = self._arrays(arrays)
-        seen = digests.of_all([_array(torch, one) for one in batch], recorder.digest)
+        pieces = [one if isinstance(one, tuple) else self.watch.piece(one) for one in batch]
+        seen = digests.of_pieces(pieces, recorder.digest)
         self.source.update(self.labels, arrays, scalars, seen)
 
     def _arrays(self, tensors: List[Any]) -> List[Any]:

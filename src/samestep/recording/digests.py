@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Sequence, Tuple
 
 import numpy as np
 
@@ -74,12 +74,25 @@ def named(name: str = "") -> str:
     return name or list(DIGESTS)[-1]
 
 
+Piece = Tuple[bytes, bytes]
+"""Of one of several arrays, what tells its dtype and shape, and its digest."""
+
+
 def of_all(arrays: Any, digest: Callable[[Any], bytes]) -> bytes:
     """One digest of several contiguous arrays, such as the inputs and targets of a batch: dtypes and shapes count."""
-    if not arrays:
+    return of_pieces([piece_of(array, digest) for array in arrays], digest)
+
+
+def piece_of(array: Any, digest: Callable[[Any], bytes]) -> Piece:
+    """What is kept of one of the arrays."""
+    return _head(array.dtype, array.shape), digest(array)
+
+
+def of_pieces(pieces: Sequence[Piece], digest: Callable[[Any], bytes]) -> bytes:
+    """The one digest of them, that of nothing where there are none."""
+    if not pieces:
         return ABSENT
-    heads = b";".join([_head(array.dtype, array.shape) for array in arrays])
-    return digest(heads + b"".join([digest(array) for array in arrays]))
+    return digest(b";".join([head for head, _ in pieces]) + b"".join([digested for _, digested in pieces]))
 
 
 @functools.lru_cache(maxsize=256)
