@@ -54,10 +54,14 @@ class Source:
 
     def update(self, labels: Sequence[Label], arrays: List[Any], *told: Any) -> None:
         """Record one update; arrays: as `plain` makes them, None for one that is not there, or digested. told: as in Recorder."""
-        if labels is not self._labels:  # what makes them says so when its tensors are others
+        if labels is not self._labels and labels != self._labels:
             self._entries = tuple(_entry(*label, array) for label, array in zip(_distinct(labels), arrays))
             self._labels = labels
         self.recorder.update(self.name, self._entries, arrays, *told)
+
+    def forget(self) -> None:
+        """Look at dtypes and shapes anew with the next update, though the labels be the same."""
+        self._labels = None
 
 
 def _distinct(labels: Sequence[Label]) -> List[Label]:

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import sys
 import weakref
-from typing import Any, Callable, Dict, List, Set
+from typing import Any, Callable, Dict, Iterator, List
 
 from samestep.frameworks._recording import guarded, replaced
 from samestep.recording.recorder import Recorder
@@ -32,16 +32,9 @@ class Functions:
         self.tensorflow, self.recorder = tensorflow, recorder
         self.noted: Dict[int, Dict[str, List[Any]]] = {}
         self.takes: Dict[str, Take] = {}
-        self.saves = False
-        self._told: Set[str] = set()
+        self.silent = False
         self._numbers = itertools.count()
         self._clones: Any = weakref.WeakKeyDictionary()
-
-    def tell(self, where: str, why: str) -> None:
-        """Say once that updates are not recorded there."""
-        if where not in self._told:
-            self._told.add(where)
-            sys.stderr.write("samestep: updates {} are not recorded: {}.\n".format(where, why))
 
     def hook(self) -> Callable[[], None]:
         """From now on functions are called so; answers with a function that makes it as it was before."""
@@ -50,14 +43,14 @@ class Functions:
         if hasattr(kind, "_clone") and hasattr(self.tensorflow, "__internal__"):  # from TensorFlow 2.5 on
             replaced(kind, "__call__", self._calling)
             replaced(kind, "_list_all_concrete_functions_for_serialization", self._saving)
-            replaced(kind, "_get_concrete_function_garbage_collected", self._silent)
+            replaced(kind, "_get_concrete_function_garbage_collected", self._concrete)
             replaced(kind, "experimental_get_tracing_count", self._counting)
         return lambda: setattr(kind, "__call__", before)
 
     def leave(self, tensors: List[Any], take: Take) -> bool:
         """Hand these to take(tensors): now, or each time that the graph which is traced now has been run."""
         tf = self.tensorflow
-        if self.saves:
+        if self.silent:
             return True
         if tf.executing_eagerly():
             self._taken(tensors, take)
@@ -83,7 +76,7 @@ class Functions:
 
     def _calling(self, original: Any) -> Any:
         def call(function: Any, *args: Any, **kwargs: Any) -> Any:
-            if self.recorder.idle or self.saves:
+            if self.recorder.idle or self.silent:
                 return original(function, *args, **kwargs)
             clone = self._clones.get(function)
             if clone is None:
@@ -99,27 +92,30 @@ class Functions:
         """What is saved of a function are its own traces, made now of all that its clone was called with, with nothing noted."""
 
         def listed(function: Any) -> Any:
-            self.saves = True
-            try:
+            with self._silence():
                 clone = None if function.input_signature else self._clones.get(function)
                 for traced in [] if clone is None else clone._list_all_concrete_functions():
                     args, kwargs = traced.structured_input_signature
                     function.get_concrete_function(*args, **kwargs)
                 return original(function)
-            finally:
-                self.saves = False
 
         return listed
 
-    def _silent(self, original: Any) -> Any:
+    @contextlib.contextmanager
+    def _silence(self) -> Iterator[None]:
+        """What is traced for the time of the block is noted nowhere."""
+        before, self.silent = self.silent, True
+        try:
+            yield
+        finally:
+            self.silent = before
+
+    def _concrete(self, original: Any) -> Any:
         """A concrete function is its author's alone, who may save it; nothing is noted in it."""
 
         def traced(function: Any, *args: Any, **kwargs: Any) -> Any:
-            saves, self.saves = self.saves, True
-            try:
+            with self._silence():
                 return original(function, *args, **kwargs)
-            finally:
-                self.saves = saves
 
         return traced
 
@@ -147,10 +143,12 @@ class Functions:
             del self.noted[id(graph)]
 
 
-def replicated(tensorflow: Any) -> bool:
-    """Whether several replicas of a model are trained at once, each by a part of an update."""
-    strategy_of = getattr(getattr(tensorflow, "distribute", None), "get_strategy", None)
-    return strategy_of is not None and strategy_of().num_replicas_in_sync > 1
+def on_replicas(strategy: Any, recorder: Recorder) -> bool:
+    """Whether a strategy of TensorFlow, or None, trains several replicas of a model at once, which is told."""
+    if getattr(strategy, "num_replicas_in_sync", 1) < 2:
+        return False
+    recorder.unseen("of several replicas", "each makes a part of an update")
+    return True
 
 
 def compiles() -> bool:

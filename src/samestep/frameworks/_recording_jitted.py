@@ -7,7 +7,6 @@ import contextlib
 import functools
 import io
 import re
-import sys
 from typing import Any, Counter, Dict, Iterator
 
 DONATE = ("donate_argnums", "donate_argnames")
@@ -100,8 +99,7 @@ class Jitted:
         return self._ways[key]
 
     def _unseen(self, why: str) -> str:
-        name = getattr(self, "__name__", "a jitted function")
-        sys.stderr.write("samestep: updates within {} are not recorded: {}\n".format(name, why))
+        self._watch.recorder.unseen("within {}".format(getattr(self, "__name__", "a jitted function")), why)
         return UNSEEN
 
     def _found_way(self, args: Any, kwargs: Any) -> str:
@@ -115,7 +113,7 @@ class Jitted:
             own = traced.lower()
         if same_code(own.compile().as_text(), noted.compile().as_text()):
             return TOGETHER
-        return self._unseen("it would be compiled otherwise.") if traced.jaxpr.effects else TWICE
+        return self._unseen("it would be compiled otherwise") if traced.jaxpr.effects else TWICE
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         return self if owner is None else functools.partial(self, owner)

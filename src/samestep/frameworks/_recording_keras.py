@@ -14,9 +14,9 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 import numpy as np
 
-from samestep.frameworks import _recording_jax
+from samestep.frameworks import _recording_jax, _recording_torch
 from samestep.frameworks._recording import Label, Source, batch_digest, flat, guarded, numbered, plain, replaced
-from samestep.frameworks._recording_functions import functions_of
+from samestep.frameworks._recording_functions import functions_of, on_replicas
 from samestep.recording.recorder import BUFFER, GRADIENT, PARAMETER, Recorder
 
 KEY = "samestep/noted"
@@ -31,7 +31,8 @@ def hook(keras: Any, recorder: Recorder) -> None:
 
     def make(original: Any) -> Any:
         def make_train_function(model: Any, force: bool = False) -> Any:
-            if (model.train_function is not None and not force) or _on_replicas(model, recorder):
+            strategy = getattr(model, "distribute_strategy", None)
+            if (model.train_function is not None and not force) or on_replicas(strategy, recorder):
                 return original(model, force)
             try:
                 return _Watched(model, recorder).make_train_function(original, force)
@@ -42,15 +43,6 @@ def hook(keras: Any, recorder: Recorder) -> None:
         return make_train_function
 
     replaced(owner, "make_train_function", make)
-
-
-def _on_replicas(model: Any, recorder: Recorder) -> bool:
-    """Whether several replicas of the model are trained at once, which is told: each makes a part of an update."""
-    strategy = getattr(model, "distribute_strategy", None)
-    if getattr(strategy, "num_replicas_in_sync", 1) < 2:
-        return False
-    functions_of(sys.modules["tensorflow"], recorder).tell("of several replicas", "each makes a part of an update")
-    return True
 
 
 def callback(keras: Any, recorder: Recorder) -> Any:
@@ -128,7 +120,7 @@ class _Watched:
 
     def _at_once(self, noted: List[Any], take: Callable[[List[Any]], None]) -> bool:
         """Take what is computed already: of PyTorch, in a step that is not compiled."""
-        if getattr(sys.modules["torch"].compiler, "is_compiling", lambda: True)():
+        if _recording_torch.traces(sys.modules["torch"]):
             return False
         if not self.recorder.idle:
             with guarded(self.recorder):

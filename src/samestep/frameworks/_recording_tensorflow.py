@@ -13,7 +13,7 @@ import sys
 from typing import Any, Dict, List, Tuple
 
 from samestep.frameworks._recording import Label, Source, batch_digest, flat, guarded, numbered, plain, replaced
-from samestep.frameworks._recording_functions import compiles, functions_of, replicated
+from samestep.frameworks._recording_functions import compiles, functions_of, on_replicas
 from samestep.frameworks._recording_keras import array_of, fitting, parts, rate_of, value_of, variable_name
 from samestep.recording.recorder import BUFFER, GRADIENT, PARAMETER, Recorder
 
@@ -74,7 +74,7 @@ class _Loops:
 
         def apply_gradients(optimizer: Any, grads_and_vars: Any, *args: Any, **kwargs: Any) -> Any:
             pairs = list(grads_and_vars)
-            if fitting() or self.recorder.idle or self.functions.saves or self._unseen():
+            if fitting() or self.recorder.idle or self.functions.silent or self._unseen():
                 return original(optimizer, pairs, *args, **kwargs)
             with guarded(self.recorder):
                 rate = rate_of(optimizer)
@@ -87,12 +87,12 @@ class _Loops:
 
     def _unseen(self) -> bool:
         """Whether an update is made where it cannot be seen without changing it, which is told."""
-        if replicated(self.tensorflow):
-            self.functions.tell("of several replicas", "each makes a part of an update")
-        elif not self.tensorflow.executing_eagerly() and compiles():
-            self.functions.tell("within functions that XLA compiles", "they would be compiled otherwise")
-        else:
+        strategy_of = getattr(getattr(self.tensorflow, "distribute", None), "get_strategy", None)
+        if strategy_of is not None and on_replicas(strategy_of(), self.recorder):
+            return True
+        if self.tensorflow.executing_eagerly() or not compiles():
             return False
+        self.recorder.unseen("within functions that XLA compiles", "they would be compiled otherwise")
         return True
 
     def _note(self, optimizer: Any, pairs: List[Tuple[Any, Any]], rate: Any) -> None:

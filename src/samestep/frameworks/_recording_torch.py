@@ -6,7 +6,7 @@ value that backward was last called of, and what the outermost module was called
 
 from __future__ import annotations
 
-import collections
+import collections.abc
 import contextlib
 import functools
 import gc
@@ -90,7 +90,7 @@ class _Watch:
 
     def stepped(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """An optimizer has made a step."""
-        if _traces(self.torch) or self.recorder.idle:
+        if traces(self.torch) or self.recorder.idle:
             return
         with guarded(self.recorder):
             known = self.optimizers.get(optimizer)
@@ -102,14 +102,12 @@ class _Watch:
         """The value is kept that gradients are taken of."""
 
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            if not isinstance(tensors, (self.torch.Tensor, list, tuple)):
-                tensors = (
-                    tuple(tensors) if hasattr(tensors, "__iter__") else (tensors,)
-                )  # an iterator is gone through once
+            if isinstance(tensors, collections.abc.Iterator):
+                tensors = tuple(tensors)  # which can be gone through twice
             with guarded(self.recorder):
-                found = [tensors] if isinstance(tensors, self.torch.Tensor) else tensors
-                tensors_ = [one for one in found if isinstance(one, self.torch.Tensor)]
-                self.losses += [tensor.detach() for tensor in tensors_ if tensor.numel() == 1]
+                found = tensors if isinstance(tensors, (list, tuple)) else [tensors]
+                values = [one for one in found if isinstance(one, self.torch.Tensor)]
+                self.losses += [value.detach() for value in values if value.numel() == 1]
             return original(tensors, *args, **kwargs)
 
         return backward
@@ -152,7 +150,7 @@ class _Watch:
                     hooks.ours = handle.id
 
     def _called(self, module: Any, args: Any, kwargs: Any) -> None:
-        if module.training and self.torch.is_grad_enabled() and not _traces(self.torch) and not self.recorder.idle:
+        if module.training and self.torch.is_grad_enabled() and not traces(self.torch) and not self.recorder.idle:
             with guarded(self.recorder):
                 given = _tensors(self.torch, (args, kwargs))
                 here = all(parameter.is_cpu for parameter in itertools.islice(module.parameters(), 1))
@@ -282,6 +280,7 @@ class _Optimizer:
         self.buffers = [buffer for _, buffer in buffers]
         named = [(GRADIENT, name) for name in labels] + [(PARAMETER, name) for name in labels]
         self.labels = tuple(named + [(BUFFER, name) for name, _ in buffers])
+        self.source.forget()
         self.views = [_View() for _ in (*self.parameters, *self.buffers)]
         gradients = [parameter.grad for parameter in self.parameters]
         self.direct = [self.watch.measures(one) for one in (*gradients, *self.parameters, *self.buffers)]
@@ -302,7 +301,7 @@ class _View:
         return self._array
 
 
-def _traces(torch: Any) -> bool:
+def traces(torch: Any) -> bool:
     """Whether what runs is not run, but traced by a compiler."""
     return bool(getattr(getattr(torch, "compiler", None), "is_compiling", bool)())
 

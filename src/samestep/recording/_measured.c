@@ -61,6 +61,15 @@ static struct {
 #define FOR_EACH_PROCESSOR
 #endif
 
+/* In double: the few that fill no lanes, and all where a float overflows and its norm does not. */
+static double wide_squares(const float *numbers, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += (double)numbers[i] * numbers[i];
+    return sum;
+}
+
 FOR_EACH_PROCESSOR static double squares_of_floats(const float *numbers, size_t count)
 {
     float lanes[LANES] = {0};
@@ -71,9 +80,7 @@ FOR_EACH_PROCESSOR static double squares_of_floats(const float *numbers, size_t 
             lanes[lane] += numbers[i + lane] * numbers[i + lane];
     for (int lane = 0; lane < LANES; lane++)
         sum += lanes[lane];
-    for (; i < count; i++)
-        sum += (double)numbers[i] * numbers[i];
-    return sum;
+    return sum + wide_squares(numbers + i, count - i);
 }
 
 static double squares(const void *data, size_t bytes, char format)
@@ -83,15 +90,6 @@ static double squares(const void *data, size_t bytes, char format)
         return squares_of_floats(data, bytes / sizeof(float));
     for (size_t i = 0; i < bytes / sizeof(double); i++)
         sum += ((const double *)data)[i] * ((const double *)data)[i];
-    return sum;
-}
-
-/* In double, where a float overflows and its norm does not. */
-static double wide_squares(const float *numbers, size_t count)
-{
-    double sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += (double)numbers[i] * numbers[i];
     return sum;
 }
 

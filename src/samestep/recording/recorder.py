@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -70,6 +70,7 @@ class Recorder:
         self._generators: Tuple[Generator, ...] = ()
         self._complete: Dict[str, Tuple[Tuple[Entry, ...], Tuple[Entry, ...]]] = {}
         self.broken = ""
+        self._told: Set[Tuple[str, str]] = set()
         self.frameworks: Dict[str, str] = {}
         """Of each source, which framework's it is, where that is known: what it calls a loss or a batch, and its layouts."""
         self.watches: Dict[str, Any] = {}
@@ -183,17 +184,20 @@ class Recorder:
         """Record nothing more, and say so; raises the error again where training is to stop then."""
         if self.broken:
             return
-        with contextlib.suppress(Exception):  # what was seen before it is kept, if it can be
-            for table in self._tables.values():
-                rows = table.take()
-                if rows:
-                    self._send({"rows": rows, "source": table.source})
         self.broken = "{}: {}".format(type(error).__name__, error)
+        for table in self._tables.values():  # what was seen before it is kept, if it can be
+            self._hand_on(table)
         sys.stderr.write("samestep: recording ended at update {}: {}\n".format(self.step, self.broken))
         with contextlib.suppress(OSError):  # nobody listens any more
             self._send({"failed": "at update {}: {}".format(self.step, self.broken)})
         if self._on_error == "stop":
             raise error
+
+    def unseen(self, where: str, why: str) -> None:
+        """Say once that the updates made there are not recorded."""
+        if (where, why) not in self._told:
+            self._told.add((where, why))
+            sys.stderr.write("samestep: updates {} are not recorded: {}.\n".format(where, why))
 
     def _table(self, source: str, entries: Tuple[Entry, ...], scalars: Tuple[str, ...], digest: str) -> _Table:
         table = self._tables.get(source)
